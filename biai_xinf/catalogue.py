@@ -1,0 +1,117 @@
+"""The catalogue: the model specs that ship with biai-xinf, and the user's own over them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from biai_xinf import yamlfile
+from biai_xinf.errors import BadFile, UnknownName
+from biai_xinf.specs import MODEL_SPEC, ModelSpec, Recipe
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model spec, the file it stands in, and its recipes' registrations by recipe name."""
+
+    spec: ModelSpec
+    path: Path
+    registrations: Mapping[str, Mapping[str, Any]]
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of that name; UnknownName lists the ones there are."""
+        found = next((recipe for recipe in self.spec.recipes if recipe.name == name), None)
+        if found is None:
+            names = ", ".join(f"`{recipe.name}`" for recipe in self.spec.recipes)
+            raise UnknownName(f"`{self.spec.name}` has no recipe `{name}`", hint=f"it has {names}")
+        return found
+
+    def model_path(self, recipe: Recipe) -> str | None:
+        """Where the worker finds weights that need no download."""
+        if recipe.model_path is None or not recipe.ships_with_us:
+            return recipe.model_path
+        return str((self.path.parent / recipe.model_path).resolve())
+
+
+Catalogue = Mapping[str, Entry]
+
+
+def load_catalogue() -> Catalogue:
+    """Every spec by name and alias: those that ship with us, then the user's own, which win."""
+    entries: dict[str, Entry] = {}
+    for folder in (shipped_specs(), user_specs()):
+        if folder.is_dir():
+            entries |= {entry.spec.name: entry for entry in map(load_entry, sorted(folder.glob("*.yaml")))}
+    return entries
+
+
+def find(catalogue: Catalogue, name: str) -> Entry:
+    """The spec of that name or alias; UnknownName offers the closest names."""
+    by_alias = {alias: entry for entry in catalogue.values() for alias in entry.spec.aliases}
+    entry = catalogue.get(name) or by_alias.get(name)
+    if entry is None:
+        close = difflib.get_close_matches(name, [*catalogue, *by_alias], n=3, cutoff=0.5)
+        meant = f"did you mean {_either(close)}? " if close else ""
+        raise UnknownName(
+            f"no model spec is named `{name}`", hint=f"{meant}`biai-xinf specs list` shows them all"
+        )
+    return entry
+
+
+def load_entry(path: Path) -> Entry:
+    """One spec file with the registrations it names; BadFile says where it is wrong."""
+    spec = yamlfile.load(path, MODEL_SPEC)
+    if spec.name != path.stem:
+        raise BadFile(f"{path}: name: `{spec.name}` must equal the file's name, `{path.stem}`")
+    registrations = {
+        recipe.name: _load_registration(path, recipe, recipe.registration)
+        for recipe in spec.recipes
+        if recipe.registration is not None
+    }
+    for recipe in spec.recipes:
+        if recipe.ships_with_us and not (path.parent / str(recipe.model_path)).exists():
+            raise BadFile(f"{path}: recipe `{recipe.name}`: model_path: `{recipe.model_path}` is not there")
+    return Entry(spec, path, registrations)
+
+
+def shipped_specs() -> Path:
+    """The folder of the specs that ship with us: in the package once installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "model_specs"
+    return installed if installed.is_dir() else package.parent / "model_specs"
+
+
+def user_specs() -> Path:
+    """The folder of the user's own specs: `BIAI_XINF_SPECS`, or `specs` in our home directory."""
+    return Path(os.environ.get("BIAI_XINF_SPECS") or home() / "specs")
+
+
+def home() -> Path:
+    """Where we keep what belongs to this user: `BIAI_XINF_HOME`, or `~/.biai-xinf`."""
+    return Path(os.environ.get("BIAI_XINF_HOME") or Path.home() / ".biai-xinf")
+
+
+def _load_registration(spec_path: Path, recipe: Recipe, name: str) -> Mapping[str, Any]:
+    path = spec_path.parent / name
+    try:
+        registration = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadFile(
+            f"{spec_path}: recipe `{recipe.name}`: registration: `{name}` cannot be read"
+        ) from error
+    except ValueError as error:
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise BadFile(f"{path}{line}: is not JSON: {error}") from error
+    found = registration.get("model_name") if isinstance(registration, dict) else None
+    if found != recipe.model.model_name:
+        raise BadFile(f"{path}: model_name: `{found}` must equal the recipe's, `{recipe.model.model_name}`")
+    return dict(registration)
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)

@@ -1,0 +1,100 @@
+"""Where words go: data to stdout, everything else to stderr; colour and bars only on a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+
+
+# Columns of a line that nobody wraps.
+_ENDLESS = 10_000
+
+
+def show(text: str = "") -> None:
+    """Data, to stdout."""
+    click.echo(text)
+
+
+def show_json(value: object) -> None:
+    """Data for machines, to stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def say(text: str = "") -> None:
+    """Everything that is not the data, to stderr."""
+    click.echo(text, err=True)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns two blanks apart, ready to print; cells wrap on a terminal, and stay on one line elsewhere."""
+    # Imported here: rich costs more than the rest of the command line together.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        grid.add_column(heading, header_style="")
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    on_terminal = click.get_text_stream("stdout").isatty()
+    console = Console(width=None if on_terminal else _ENDLESS, color_system=None)
+    with console.capture() as captured:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+class Report(Protocol):
+    """Called again and again while work goes on: how far (0 to 1, None where unknown) and what is done now."""
+
+    def __call__(self, fraction: float | None, stage: str) -> None: ...
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Report]:
+    """Long work: a bar on a terminal, one plain line per new stage elsewhere."""
+    if click.get_text_stream("stderr").isatty():
+        with _bar(title) as report:
+            yield report
+    else:
+        yield _plain(title)
+
+
+def _plain(title: str) -> Report:
+    said: set[str] = set()
+
+    def report(fraction: float | None, stage: str) -> None:
+        if stage not in said:
+            said.add(stage)
+            say(f"{title}: {stage}")
+
+    return report
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Report]:
+    # Imported here: rich costs more than the rest of the command line together.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn(title),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("starting", total=None)
+
+        def report(fraction: float | None, stage: str) -> None:
+            known = fraction is not None and fraction > 0
+            bars.update(
+                task, description=stage, total=1.0 if known else None, completed=fraction if known else 0
+            )
+
+        yield report

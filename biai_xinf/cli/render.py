@@ -1,0 +1,132 @@
+"""Plans, clusters and rows as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from biai_xinf.hardware import Worker
+from biai_xinf.memory import Placement
+from biai_xinf.plan import Action, Change, Plan
+from biai_xinf.resolve import Resolution
+from biai_xinf.specs import Recipe, Requires
+from biai_xinf.state import ObservedModel
+from biai_xinf.units import format_size
+
+
+def plan_text(plan: Plan) -> str:
+    """The whole plan: every change with its reason, every recipe with its verdict, and the tally."""
+    lines = [line for change in plan.changes for line in _change(change)]
+    if plan.unmanaged:
+        lines += [f"  left alone: {', '.join(plan.unmanaged)}"]
+    return "\n".join([*lines, "", plan.tally()])
+
+
+def _change(change: Change) -> list[str]:
+    if change.resolution is None or change.recipe is None:
+        return [f"{change.action.value} {change.uid}  {change.reason}"]
+    lines = [f"{change.action.value} {change.uid}  recipe {change.recipe.name}: {weights(change.recipe)}"]
+    if change.action is Action.RELAUNCH:
+        lines.append(f"    {change.reason}, which is interrupted")
+    return lines + _verdicts(change.resolution)
+
+
+def _verdicts(resolution: Resolution) -> list[str]:
+    width = max(len(verdict.recipe.name) for verdict in resolution.verdicts)
+    lines = []
+    for verdict in resolution.verdicts:
+        taken = verdict.reason is None
+        said = f"fits on {place(resolution.placement)}" if taken else verdict.reason
+        lines.append(f"  {'>' if taken else ' '} {verdict.recipe.name:<{width}}  {said}")
+        lines += [f"    {'':<{width}}  {line}" for line in (evidence(verdict.recipe) if taken else [])]
+    return lines
+
+
+def weights(recipe: Recipe) -> str:
+    """What a recipe loads, and on which engine."""
+    model = recipe.model
+    size = (
+        ""
+        if model.model_size_in_billions is None
+        else f" {str(model.model_size_in_billions).replace('_', '.')}B"
+    )
+    return f"{model.model_name}{size} {model.model_format} {model.quantization} on {recipe.engine}"
+
+
+def evidence(recipe: Recipe) -> list[str]:
+    """What runs of ours showed of a recipe."""
+    shown = ["a demonstration: it knows the demo shop and nothing else"] if recipe.demonstration else []
+    for run in recipe.verified:
+        if run.accuracy:
+            shown.append(f"measured on {run.hardware}, {run.on}: {run.accuracy}")
+    return shown
+
+
+def place(placement: Placement) -> str:
+    """Where a replica goes."""
+    if not placement.gpus:
+        return f"{placement.worker} (CPU)"
+    return f"{placement.worker} (GPU {', '.join(map(str, placement.gpus))})"
+
+
+def requires(needed: Requires) -> str:
+    """What a recipe needs, in one cell of a table."""
+    parts = []
+    if needed.gpus and needed.vram is not None:
+        parts.append(f"{needed.gpus} GPU x {format_size(needed.vram)}")
+    if needed.memory is not None:
+        parts.append(f"{format_size(needed.memory)} RAM")
+    return ", ".join(parts) or "-"
+
+
+def model_rows(models: Iterable[ObservedModel]) -> list[list[str]]:
+    """One row per model: uid, state, what it is, engine, and where its replicas are."""
+    return [
+        [model.uid, model.phase, model_name(model), model.engine or "-", where(model)] for model in models
+    ]
+
+
+def model_name(model: ObservedModel) -> str:
+    """What a running model is, as far as Xinference tells."""
+    if model.weights is None:
+        return "-"
+    parts = (model.weights.model_name, model.weights.model_format, model.weights.quantization)
+    return " ".join(part for part in parts if part)
+
+
+def where(model: ObservedModel) -> str:
+    """The replicas of a model, each with its worker and whatever is wrong with it."""
+    shown = []
+    for replica in model.replicas:
+        state = "" if replica.phase == "ready" else f" {replica.phase}"
+        reason = f": {replica.reason}" if replica.reason else ""
+        shown.append(f"{replica.worker or 'no worker yet'}{state}{reason}")
+    return ", ".join(shown) or "-"
+
+
+def worker_rows(workers: Iterable[Worker]) -> list[list[str]]:
+    """One row per worker: address, processors, memory and GPUs; unknown facts as such."""
+    return [
+        [
+            worker.address,
+            "unknown" if worker.cpus is None else str(worker.cpus),
+            _memory(worker),
+            _gpus(worker),
+        ]
+        for worker in workers
+    ]
+
+
+def _memory(worker: Worker) -> str:
+    if worker.memory_free is None or worker.memory_total is None:
+        return "unknown"
+    return f"{format_size(worker.memory_free)} free of {format_size(worker.memory_total)}"
+
+
+def _gpus(worker: Worker) -> str:
+    shown = []
+    for gpu in worker.gpus:
+        memory = "memory unknown"
+        if gpu.free is not None and gpu.total is not None:
+            memory = f"{format_size(gpu.free)} free of {format_size(gpu.total)}"
+        shown.append(f"{gpu.index}: {gpu.name or 'unknown'}, {memory}")
+    return "; ".join(shown) or "none"

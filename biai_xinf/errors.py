@@ -1,0 +1,128 @@
+"""What can go wrong, as one tree; every message is a sentence a person can act on.
+
+BiaiXinfError
+├── BadFile               a file a person wrote is wrong: `file:line: field: what is wrong`
+├── UnknownName           no model spec, recipe or database of that name
+├── NothingFits           no recipe of a spec fits the cluster
+├── UidTaken              the uid runs something that is no recipe of the spec
+├── LaunchFailed          Xinference could not load the model
+├── WrongAnswers          the model answers, but not what its probe expects
+├── QuestionFailed        a question could not be answered from the database
+├── LocalServiceFailed    the local Xinference did not start, or could not be stopped
+└── XinferenceError       a request to Xinference failed
+    ├── Unreachable       nothing answers at the endpoint, or not in time
+    ├── NotXinference     something answers, but it is no Xinference
+    ├── AuthFailed        401: no credentials, or wrong ones
+    ├── Forbidden         403: the credentials may not do this
+    ├── Banned            429 on everything: the address is locked out after too many failures
+    ├── NotFound          404, or the 400 that Xinference sends for an unknown uid
+    ├── AlreadyRunning    the uid is taken
+    ├── NotReady          503 with Retry-After: the model is still loading
+    ├── Rejected          any other 4xx
+    └── ServerFailed      any other 5xx
+"""
+
+from __future__ import annotations
+
+
+class BiaiXinfError(Exception):
+    """An expected failure: a one-sentence message, indented details, and a hint for the next step."""
+
+    def __init__(self, message: str, *, details: list[str] | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details or []
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  {detail}" for detail in self.details)]
+        if self.hint:
+            lines += ["", f"hint: {self.hint}"]
+        return "\n".join(lines)
+
+
+class BadFile(BiaiXinfError):
+    """A file a person wrote is wrong; the message starts with `file:line:` where the line is known."""
+
+
+class UnknownName(BiaiXinfError):
+    """No model spec, recipe or database has that name; the hint offers names there are."""
+
+
+class UidTaken(BiaiXinfError):
+    """The uid runs something that is no recipe of the spec."""
+
+
+class NothingFits(BiaiXinfError):
+    """No recipe of a spec fits the cluster; the details name every recipe and its reason."""
+
+
+class LaunchFailed(BiaiXinfError):
+    """Xinference could not load the model; the message holds the engine's own reason where one was found."""
+
+
+class WrongAnswers(BiaiXinfError):
+    """The model answers, but not what its probe expects."""
+
+
+class QuestionFailed(BiaiXinfError):
+    """A question could not be answered from the database."""
+
+
+class LocalServiceFailed(BiaiXinfError):
+    """The local Xinference did not start, or could not be stopped."""
+
+
+class XinferenceError(BiaiXinfError):
+    """A request to Xinference failed; `status` is the HTTP status, None where no answer came."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        details: list[str] | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, details=details, hint=hint)
+        self.status = status
+
+
+class Unreachable(XinferenceError):
+    """Nothing answers at the endpoint, or not in time."""
+
+
+class NotXinference(XinferenceError):
+    """Something answers at the endpoint, but it is no Xinference."""
+
+
+class AuthFailed(XinferenceError):
+    """401: no credentials were sent, or wrong ones."""
+
+
+class Forbidden(XinferenceError):
+    """403: the credentials may not do this."""
+
+
+class Banned(XinferenceError):
+    """Xinference locks this address out after too many failed logins."""
+
+
+class NotFound(XinferenceError):
+    """Xinference knows no such model, registration or replica."""
+
+
+class AlreadyRunning(XinferenceError):
+    """The uid is taken by a running or launching model."""
+
+
+class NotReady(XinferenceError):
+    """The model is still loading."""
+
+
+class Rejected(XinferenceError):
+    """Xinference refused the request (4xx)."""
+
+
+class ServerFailed(XinferenceError):
+    """Xinference failed while serving the request (5xx)."""

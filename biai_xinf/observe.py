@@ -1,0 +1,141 @@
+"""Look at a cluster: one sweep of reads, turned into plain values that the pure modules decide on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from biai_xinf import wire
+from biai_xinf.catalogue import Entry
+from biai_xinf.client import Client
+from biai_xinf.errors import Forbidden
+from biai_xinf.hardware import Gpu, Worker
+from biai_xinf.hub import hub_from_here
+from biai_xinf.specs import ModelType, model_type
+from biai_xinf.state import Cluster, ObservedModel, Offers, Phase, Replica, Weights
+
+_UNTOLD: tuple[None] = (None,)
+_PHASES: dict[str, Phase] = {
+    "CREATING": "launching",
+    "LOADING": "launching",
+    "UPDATING": "launching",
+    "READY": "ready",
+    "ERROR": "failed",
+    "TERMINATING": "stopping",
+}
+
+
+def observe(client: Client, wanted: Iterable[Entry] = ()) -> Cluster:
+    """The cluster as it is now; with `wanted` specs also what their recipes could be launched from."""
+    workers = tuple(_worker(address, status) for address, status in client.status().workers.items())
+    models = _models(client.instances(), client.models())
+    here = is_loopback(client.endpoint)
+    wanted = tuple(wanted)
+    if not wanted:
+        return Cluster(client.endpoint, here, workers, models)
+    return Cluster(
+        client.endpoint,
+        here,
+        workers,
+        models,
+        cached=_cached(client),
+        offers=_offers(client, wanted),
+        # Whether workers elsewhere reach a hub cannot be told from here.
+        hub=hub_from_here() if here else None,
+    )
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether an endpoint is on this machine."""
+    host = urlsplit(endpoint).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _worker(address: str, status: wire.WorkerStatus) -> Worker:
+    cpu = status.cpu or wire.CpuStatus()
+    gpus = [_gpu(int(index), gpu) for index, gpu in status.gpus.items() if index.isdigit()]
+    return Worker(
+        address=address,
+        cpus=None if cpu.total is None else int(cpu.total),
+        memory_total=cpu.memory_total,
+        memory_free=cpu.memory_available,
+        gpus=tuple(sorted(gpus, key=lambda gpu: gpu.index)),
+    )
+
+
+def _gpu(index: int, gpu: wire.GpuStatus) -> Gpu:
+    return Gpu(index=index, name=gpu.name, total=gpu.mem_total, free=gpu.mem_free)
+
+
+def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) -> tuple[ObservedModel, ...]:
+    details = {model.id: model for model in running}
+    models = [
+        _model(instance.model_uid, phase, instance, details.get(instance.model_uid))
+        for instance in instances
+        if (phase := _PHASES.get(instance.status)) is not None
+    ]
+    # After a restart of the supervisor its workers' models answer, though their instances are forgotten.
+    known = {model.uid for model in models}
+    forgotten = [_model(uid, "ready", None, model) for uid, model in details.items() if uid not in known]
+    return tuple(sorted([*models, *forgotten], key=lambda model: model.uid))
+
+
+def _model(
+    uid: str, phase: Phase, instance: wire.Instance | None, detail: wire.RunningModel | None
+) -> ObservedModel:
+    replicas = [
+        Replica(status.worker_address or "", _PHASES.get(status.status, "stopping"), status.error_message)
+        for status in (instance.replica_statuses if instance else [])
+    ]
+    return ObservedModel(
+        uid=uid,
+        phase=phase,
+        model_type=detail.model_type if detail else None,
+        weights=_weights(detail) if detail else None,
+        engine=detail.model_engine if detail else None,
+        replicas=tuple(replicas),
+        context=detail.context_length if detail else None,
+    )
+
+
+def _weights(told: wire.RunningModel | wire.CachedModel) -> Weights | None:
+    if told.model_name is None:
+        return None
+    size = told.model_size_in_billions
+    return Weights(told.model_name, told.model_format, None if size is None else str(size), told.quantization)
+
+
+def _cached(client: Client) -> frozenset[Weights] | None:
+    try:
+        cached = client.cached_models()
+    except Forbidden:
+        return None
+    return frozenset(weights for model in cached if (weights := _weights(model)) is not None)
+
+
+def _offers(client: Client, wanted: Iterable[Entry]) -> dict[tuple[ModelType, str], Offers]:
+    names = {
+        (model_type(entry.spec), recipe.model.model_name)
+        for entry in wanted
+        for recipe in entry.spec.recipes
+        if recipe.registration is None
+    }
+    return {
+        (kind, name): {engine: _offer(name, told) for engine, told in client.engines(kind, name).items()}
+        for kind, name in sorted(names)
+    }
+
+
+def _offer(name: str, told: list[wire.EngineOption] | str) -> tuple[Weights, ...] | str:
+    if isinstance(told, str):
+        return told
+    return tuple(
+        Weights(
+            option.model_name or name,
+            option.model_format,
+            None if option.model_size_in_billions is None else str(option.model_size_in_billions),
+            quantization,
+        )
+        for option in told
+        for quantization in (option.quantizations or _UNTOLD)
+    )

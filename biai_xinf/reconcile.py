@@ -1,0 +1,75 @@
+"""The pipeline, top to bottom: load, observe, resolve, plan, execute, verify."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from biai_xinf.client import Client
+from biai_xinf.errors import BiaiXinfError, WrongAnswers
+from biai_xinf.execute import Report, execute, remove
+from biai_xinf.observe import observe
+from biai_xinf.plan import Action, Change, Plan, make_plan
+from biai_xinf.specs import ModelSpec
+from biai_xinf.state import Cluster, Desired
+from biai_xinf.verify import Check, verify
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one change went: seconds it took to load and to prove, and what failed."""
+
+    change: Change
+    load_s: float = 0.0
+    verify_s: float = 0.0
+    checks: tuple[Check, ...] = ()
+    error: BiaiXinfError | None = None
+
+
+# Says what is being done about one change while it is done.
+Teller = Callable[[Change], AbstractContextManager[Report]]
+
+
+def prepare(client: Client, desired: Desired) -> tuple[Cluster, Plan]:
+    """Look at the cluster and plan; changes nothing."""
+    cluster = observe(client, [want.entry for want in desired.models])
+    return cluster, make_plan(desired, cluster)
+
+
+def carry_out(client: Client, plan: Plan, desired: Desired, teller: Teller) -> tuple[Outcome, ...]:
+    """Do what the plan says, one change after the other; one that fails does not stop the others."""
+    specs = {want.uid: want.entry.spec for want in desired.models}
+    outcomes = []
+    for change in plan.changes:
+        with teller(change) as report:
+            outcomes.append(_carry_out(client, change, specs.get(change.uid), report))
+    return tuple(outcomes)
+
+
+def _carry_out(client: Client, change: Change, spec: ModelSpec | None, report: Report) -> Outcome:
+    outcome = Outcome(change)
+    begun = time.monotonic()
+    try:
+        execute(client, change, report)
+        outcome = replace(outcome, load_s=time.monotonic() - begun)
+        if spec is None:
+            return outcome
+        report(None, "checking its answers")
+        begun = time.monotonic()
+        checks = verify(client, change.uid, spec)
+        return replace(outcome, verify_s=time.monotonic() - begun, checks=checks)
+    except WrongAnswers as error:
+        return replace(outcome, error=_not_left_as_ready(client, change, error))
+    except BiaiXinfError as error:
+        return replace(outcome, error=error)
+
+
+def _not_left_as_ready(client: Client, change: Change, error: WrongAnswers) -> WrongAnswers:
+    if change.action is Action.KEEP:
+        hint = f"it was running before and was left alone; `biai-xinf stop {change.uid}` stops it"
+    else:
+        remove(client, change.uid)
+        hint = "it was stopped again; another recipe may do better: `biai-xinf plan` lists them"
+    return WrongAnswers(error.message, details=error.details, hint=hint)

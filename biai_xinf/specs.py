@@ -1,0 +1,235 @@
+"""Model specs: what the catalogue knows of each model, one YAML file per model, checked at the edge.
+
+A spec says which model a role needs, which recipes launch it (best first), how its prompts are written and how
+its readiness is judged. People write these files, so unknown keys are errors and every error names its line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
+
+from biai_xinf.units import parse_size
+
+Engine = Literal[
+    "vLLM", "SGLang", "llama.cpp", "Transformers", "MLX", "sentence_transformers", "flag", "vllm"
+]
+ModelFormat = Literal["pytorch", "ggufv2", "gptq", "awq", "fp4", "fp8", "bnb", "mlx"]
+Dialect = Literal["sqlite", "postgres", "oracle", "duckdb", "mysql", "tsql"]
+ModelType = Literal["LLM", "embedding", "rerank"]
+
+Size = Annotated[
+    int,
+    BeforeValidator(lambda value: parse_size(value) if isinstance(value, str) else value),
+    Field(ge=0, json_schema_extra={"type": "string", "examples": ["24GiB", "500MB"]}),
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
+
+
+class Strict(BaseModel):
+    """A part of a file that a person writes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Requires(Strict):
+    """What one replica needs on one worker. `vram` counts per GPU, `memory` is the worker's RAM."""
+
+    gpus: int = Field(0, ge=0)
+    vram: Size | None = None
+    memory: Size | None = None
+    context: int | None = Field(None, gt=0, description="tokens one request may hold, prompt and answer")
+    parallel: int | None = Field(None, gt=0, description="requests served at once")
+
+    @model_validator(mode="after")
+    def _vram_goes_with_gpus(self) -> Requires:
+        if bool(self.gpus) != (self.vram is not None):
+            raise ValueError("`gpus` and `vram` go together: a GPU recipe needs both, a CPU recipe neither")
+        return self
+
+
+class ModelChoice(Strict):
+    """Which weights to load, in Xinference's own terms."""
+
+    model_name: str
+    model_format: ModelFormat
+    model_size_in_billions: int | str | None = None
+    quantization: str
+
+
+class Verified(Strict):
+    """One run of ours that worked: where, when, and what it showed."""
+
+    hardware: str
+    xinference: str
+    on: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    accuracy: str | None = None
+    tokens_per_second: float | None = None
+    peak_memory: Size | None = None
+
+
+class Unsupported(Strict):
+    """One run of ours that failed, with the error seen."""
+
+    hardware: str
+    xinference: str
+    on: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    error: str
+
+
+class Recipe(Strict):
+    """One way to launch the model."""
+
+    name: Name
+    requires: Requires
+    model: ModelChoice
+    engine: Engine
+    engine_options: dict[str, Any] = {}
+    registration: str | None = Field(None, description="Xinference v2 JSON, relative to this file")
+    model_path: str | None = Field(
+        None, description="weights that need no download: absolute on the worker, or relative to this file"
+    )
+    demonstration: bool = Field(
+        False, description="only shows that everything works; no cluster file uses it"
+    )
+    verified: list[Verified] = []
+    unsupported: list[Unsupported] = []
+
+    @property
+    def ships_with_us(self) -> bool:
+        """Whether the weights lie beside the spec file, so only workers of this machine can read them."""
+        return self.model_path is not None and not _is_absolute(self.model_path)
+
+
+class Prompt(Strict):
+    """How questions are put to a SQL model. `{dialect}`, `{schema}` and `{question}` are filled in."""
+
+    dialects: list[Dialect] = Field(min_length=1)
+    system: str | None = None
+    user: str = "{question}"
+    stop: list[str] = []
+
+    @model_validator(mode="after")
+    def _question_is_asked(self) -> Prompt:
+        if "{question}" not in self.user:
+            raise ValueError("`user` must contain `{question}`")
+        return self
+
+
+class CanaryQuestion(Strict):
+    """A question, and SQL whose rows are the right answer."""
+
+    question: str
+    sql: str
+
+
+class SqlProbe(Strict):
+    """Ready when the SQL written for these questions returns the right rows on the demo database."""
+
+    database: Literal["demo"] = "demo"
+    questions: list[CanaryQuestion] = Field(min_length=1)
+
+
+class EmbeddingProbe(Strict):
+    """Ready when vectors have the right dimension and `similar` texts are nearer (cosine) than `different` ones."""
+
+    dimensions: int = Field(gt=0)
+    similar: tuple[str, str]
+    different: tuple[str, str]
+    margin: float = Field(0.05, ge=0, le=2)
+
+
+class RerankProbe(Strict):
+    """Ready when the first document is ranked first."""
+
+    query: str
+    documents: list[str] = Field(min_length=2)
+
+
+class ChatProbe(Strict):
+    """Ready when the answer to `message` contains one of `expect`, whatever the case."""
+
+    message: str
+    expect: list[str] = Field(min_length=1)
+
+
+class _Spec(Strict):
+    name: Name
+    description: str
+    license: str
+    languages: list[str] = []
+    aliases: list[Name] = []
+    recipes: list[Recipe] = Field(min_length=1)
+    defaults: dict[str, Any] = Field({}, description="request parameters used where the client sends none")
+
+    @model_validator(mode="after")
+    def _recipes_have_their_own_names(self) -> _Spec:
+        names = [recipe.name for recipe in self.recipes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two recipes are named `{twice[0]}`")
+        return self
+
+
+class SqlSpec(_Spec):
+    """A model that writes SQL."""
+
+    role: Literal["sql"]
+    prompt: Prompt
+    probe: SqlProbe
+
+
+class ChatSpec(_Spec):
+    """A model that writes prose for people."""
+
+    role: Literal["narrator", "chat"]
+    probe: ChatProbe
+
+
+class EmbeddingSpec(_Spec):
+    """A model that turns text into vectors; some want queries and documents marked by a prefix."""
+
+    role: Literal["embedding"]
+    query_prefix: str = ""
+    document_prefix: str = ""
+    probe: EmbeddingProbe
+
+
+class RerankSpec(_Spec):
+    """A model that orders documents by how well they answer a query."""
+
+    role: Literal["rerank"]
+    probe: RerankProbe
+
+
+ModelSpec = Annotated[Union[SqlSpec, ChatSpec, EmbeddingSpec, RerankSpec], Field(discriminator="role")]
+MODEL_SPEC: TypeAdapter[SqlSpec | ChatSpec | EmbeddingSpec | RerankSpec] = TypeAdapter(ModelSpec)
+
+
+def model_type(spec: ModelSpec) -> ModelType:
+    """Xinference's model type for a spec's role."""
+    if spec.role == "embedding":
+        return "embedding"
+    return "rerank" if spec.role == "rerank" else "LLM"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a spec file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **MODEL_SPEC.json_schema()}
+
+
+def _is_absolute(path: str) -> bool:
+    # A worker may run another operating system than we do.
+    return (
+        PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute() or Path(path).is_absolute()
+    )

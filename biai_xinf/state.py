@@ -1,0 +1,110 @@
+"""Desired and observed state, as plain values: what should run, and what was seen running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from biai_xinf.catalogue import Entry
+from biai_xinf.hardware import Worker
+from biai_xinf.specs import ModelType
+
+Phase = Literal["launching", "ready", "failed", "stopping"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which weights are loaded or cached, in Xinference's own terms."""
+
+    model_name: str
+    model_format: str | None
+    model_size_in_billions: str | None
+    quantization: str | None
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One replica of a running model."""
+
+    worker: str
+    phase: Phase
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ObservedModel:
+    """A model that Xinference knows under its uid; weights and engine are told once it is ready."""
+
+    uid: str
+    phase: Phase
+    model_type: str | None
+    weights: Weights | None
+    engine: str | None
+    replicas: tuple[Replica, ...]
+    context: int | None = None
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The model hub that weights come from, and whether this machine reaches it (None: it is not ours to say)."""
+
+    host: str
+    in_reach: bool | None
+
+
+# What an engine can load of a model, by engine: its choices of weights, or why it can load none.
+Offers = Mapping[str, "tuple[Weights, ...] | str"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Everything one sweep of reads told about a cluster. `None` marks what was not told."""
+
+    endpoint: str
+    on_this_machine: bool
+    workers: tuple[Worker, ...]
+    models: tuple[ObservedModel, ...]
+    cached: frozenset[Weights] | None = None
+    offers: Mapping[tuple[ModelType, str], Offers] = field(default_factory=dict)
+    hub: Hub | None = None
+
+    def model(self, uid: str) -> ObservedModel | None:
+        """The model of that uid."""
+        return next((model for model in self.models if model.uid == uid), None)
+
+
+@dataclass(frozen=True)
+class DesiredModel:
+    """One model that should run: one of its spec's recipes (`recipe`: just that one) under `uid`.
+
+    A running recipe is kept though a better one fits, unless `upgrade` asks for it.
+    """
+
+    uid: str
+    entry: Entry
+    recipe: str | None = None
+    upgrade: bool = False
+    allow_demonstration: bool = False
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What should be: models that run, and uids that do not. What neither names is left alone."""
+
+    models: tuple[DesiredModel, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch, ready to send: the body of `POST /v1/models`, and the registration it needs first."""
+
+    body: Mapping[str, Any]
+    model_type: ModelType
+    registration: Mapping[str, Any] | None = None
+
+    @property
+    def uid(self) -> str:
+        """The uid it will run under."""
+        return str(self.body["model_uid"])

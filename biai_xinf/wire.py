@@ -1,0 +1,297 @@
+"""What Xinference answers, as lenient values: keys we do not use are ignored, facts it leaves out are None.
+
+Shapes were recorded from Xinference 4.1.0; `tests/contract` holds them on the real server.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+ModelType = Literal["LLM", "embedding", "rerank"]
+
+# Devices whose memory Xinference cannot read are reported as 1 byte in total (device_utils.py, 4.1.0).
+_SMALLEST_GPU = 2**20
+
+
+class Wire(BaseModel):
+    """Base of every answer."""
+
+    # `model_` is pydantic's own prefix; Xinference's field names start with it, and we keep those.
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+
+class AuthState(Wire):
+    """GET /v1/cluster/auth: whether this Xinference asks for credentials."""
+
+    auth: bool
+
+
+class Version(Wire):
+    """GET /v1/cluster/version."""
+
+    version: str
+
+
+class CpuStatus(Wire):
+    """A worker's processor and main memory; `usage` is 0..1, `total` counts its threads, memory in bytes."""
+
+    usage: float | None = None
+    total: float | None = None
+    memory_used: int | None = None
+    memory_available: int | None = None
+    memory_total: int | None = None
+
+
+class GpuStatus(Wire):
+    """One device of a worker; memory in bytes, None where Xinference cannot tell; `gpu_util` in percent."""
+
+    name: str | None = None
+    mem_total: int | None = None
+    mem_free: int | None = None
+    mem_used: int | None = None
+    gpu_util: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _placeholders_are_unknown(cls, answer: Any) -> Any:
+        if isinstance(answer, dict) and (answer.get("mem_total") or 0) < _SMALLEST_GPU:
+            return {key: value for key, value in answer.items() if not key.startswith("mem_")}
+        return answer
+
+
+class WorkerStatus(Wire):
+    """What a worker last reported about its machine; `gpus` is keyed by the index that `gpu_idx` takes."""
+
+    update_time: float | None = None
+    cpu: CpuStatus | None = None
+    gpus: dict[str, GpuStatus] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cpu_apart_from_gpus(cls, answer: Any) -> Any:
+        status = answer.get("status") if isinstance(answer, dict) else None
+        if not isinstance(status, dict):
+            return answer
+        gpus = {str(index): device for index, device in status.items() if index != "cpu"}
+        return {"update_time": answer.get("update_time"), "cpu": status.get("cpu"), "gpus": gpus}
+
+
+class ClusterStatus(Wire):
+    """GET /status: the hardware of every worker, by the worker's `host:port`; open even with auth on."""
+
+    uptime: int | None = None
+    workers: dict[str, WorkerStatus]
+
+
+class ClusterNode(Wire):
+    """GET /v1/cluster/info?detailed=true: one supervisor or worker; sums over its GPUs, bytes."""
+
+    node_type: str
+    ip_address: str
+    software_version: str | None = None
+    gpu_count: int | None = None
+    gpu_vram_total: int | None = None
+    gpu_vram_available: int | None = None
+    cpu_count: int | None = None
+    mem_total: int | None = None
+    mem_available: int | None = None
+
+
+class RunningModel(Wire):
+    """GET /v1/models[/{uid}]: a model that is ready; `id` is its uid."""
+
+    id: str
+    model_type: str | None = None
+    model_name: str | None = None
+    model_format: str | None = None
+    model_size_in_billions: int | str | None = None
+    quantization: str | None = None
+    model_engine: str | None = None
+    model_ability: list[str] | None = None
+    context_length: int | None = None
+    dimensions: int | None = None
+    max_tokens: int | None = None
+    replica: int | None = None
+    address: str | None = None
+    accelerators: list[str] | None = None
+
+
+class RunningModels(Wire):
+    """GET /v1/models."""
+
+    data: list[RunningModel]
+
+
+class Launched(Wire):
+    """POST /v1/models."""
+
+    model_uid: str
+
+
+class ReplicaStatus(Wire):
+    """One replica; `error_message` says why it failed to load, `model_state` is finer than `status`."""
+
+    replica_id: int
+    replica_model_uid: str
+    status: str
+    worker_address: str | None = None
+    model_state: str | None = None
+    created_ts: int | None = None
+    error_message: str | None = None
+    replica_uid: str | None = None
+    gpu_idx: list[int] | None = None
+
+
+class Instance(Wire):
+    """GET /v1/models/instances: a launched model in any state; failed launches stay, as ERROR."""
+
+    model_uid: str
+    model_name: str | None = None
+    model_version: str | None = None
+    status: str
+    replica: int | None = None
+    n_worker: int | None = None
+    instance_created_ts: int | None = None
+    replica_statuses: list[ReplicaStatus] = Field(default_factory=list)
+
+    @property
+    def error_message(self) -> str | None:
+        """The first reason a replica gives for not running."""
+        return next(
+            (replica.error_message for replica in self.replica_statuses if replica.error_message), None
+        )
+
+
+class Progress(Wire):
+    """GET /v1/models/{uid}/progress; an unknown uid answers 0.0 and `pending` too."""
+
+    progress: float | None = None
+    stage: str | None = None
+
+
+class Event(Wire):
+    """One line of GET /v1/models/{uid}/events."""
+
+    event_type: str
+    event_ts: int
+    event_content: str
+
+
+class CachedModel(Wire):
+    """GET /v1/cache/models: weights that a worker holds on disk."""
+
+    model_name: str
+    model_type: str | None = None
+    model_format: str | None = None
+    model_size_in_billions: int | str | None = None
+    quantization: str | None = None
+    model_version: str | None = None
+    path: str | None = None
+    real_path: str | None = None
+    actor_ip_address: str | None = None
+
+
+class CachedModels(Wire):
+    """GET /v1/cache/models."""
+
+    list: list[CachedModel]
+
+
+class Registration(Wire):
+    """One line of GET /v1/model_registrations/{type}."""
+
+    model_name: str
+    is_builtin: bool
+
+
+class EngineOption(Wire):
+    """What an engine can load of a model: one format and size, in these quantizations."""
+
+    model_name: str | None = None
+    model_format: str | None = None
+    model_size_in_billions: int | str | None = None
+    quantizations: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_quantization_is_a_list(cls, answer: Any) -> Any:
+        # LLM options list `quantizations`; embedding and rerank options name one `quantization` (4.1.0).
+        if isinstance(answer, dict) and "quantizations" not in answer and answer.get("quantization"):
+            return {**answer, "quantizations": [answer["quantization"]]}
+        return answer
+
+
+Engines = dict[str, list[EngineOption] | str]
+"""Per engine what it can load, or a sentence saying why it cannot."""
+
+
+class EnginesAnswer(RootModel[Engines | None]):
+    """GET /v1/engines/{type}/{name}; null for an unknown name."""
+
+
+class Token(Wire):
+    """POST /token and POST /v1/auth/refresh: good for 30 minutes and 7 days."""
+
+    access_token: str = Field(repr=False)
+    refresh_token: str | None = Field(default=None, repr=False)
+
+
+class ApiKey(Wire):
+    """POST /v1/admin/keys; `key` is shown once."""
+
+    id: int
+    key: str = Field(repr=False)
+    name: str | None = None
+
+
+class Usage(Wire):
+    """Tokens of one answer."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class ChatAnswer(Wire):
+    """The first choice of POST /v1/chat/completions; `text` is empty where the model said nothing."""
+
+    text: str
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_first_choice(cls, answer: Any) -> Any:
+        if not isinstance(answer, dict) or "choices" not in answer:
+            return answer
+        choice = answer["choices"][0] if answer["choices"] else {}
+        text = (choice.get("message") or {}).get("content") or ""
+        return {"text": text, "finish_reason": choice.get("finish_reason"), "usage": answer.get("usage")}
+
+
+class Embedding(Wire):
+    """One vector of POST /v1/embeddings."""
+
+    index: int
+    embedding: list[float]
+
+
+class Embeddings(Wire):
+    """POST /v1/embeddings."""
+
+    data: list[Embedding]
+
+
+class Relevance(Wire):
+    """One document's place in POST /v1/rerank."""
+
+    index: int
+    relevance_score: float
+
+
+class Reranking(Wire):
+    """POST /v1/rerank."""
+
+    results: list[Relevance]

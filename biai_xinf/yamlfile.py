@@ -1,0 +1,125 @@
+"""YAML files that people write, read strictly: every error names `file:line: field: what is wrong`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from biai_xinf.errors import BadFile
+
+T = TypeVar("T")
+
+# libyaml's parser is several times faster, and not in every build of PyYAML.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load(path: Path, adapter: TypeAdapter[T]) -> T:
+    """The file's content as `adapter` validates it; BadFile where it is missing, no YAML, or not valid."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=_Loader)
+    except OSError as error:
+        raise BadFile(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path}: is not UTF-8 text") from error
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, error) from error
+    if node is None:
+        raise BadFile(f"{path}: is empty")
+    _refuse_repeated_keys(path, node)
+    try:
+        return adapter.validate_python(yaml.load(text, Loader=_Loader))
+    except ValidationError as error:
+        raise _not_valid(path, node, error) from error
+
+
+def _not_yaml(path: Path, error: yaml.YAMLError) -> BadFile:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return BadFile(f"{path}:{error.problem_mark.line + 1}: is not YAML: {error.problem}")
+    return BadFile(f"{path}: is not YAML: {error}")
+
+
+def _not_valid(path: Path, node: yaml.Node, error: ValidationError) -> BadFile:
+    # What is missing comes last: a misspelt field explains it.
+    found = sorted((dict(one) for one in error.errors()), key=lambda one: one["type"] == "missing")
+    problems = [_problem(path, node, one) for one in found]
+    return BadFile(problems[0], details=[f"also {problem}" for problem in problems[1:]])
+
+
+def _problem(path: Path, node: yaml.Node, found: dict[str, Any]) -> str:
+    loc = found["loc"]
+    if found["type"].startswith("union_tag"):
+        loc = (*loc, found["ctx"]["discriminator"].strip("'"))
+    fields, line = _locate(node, loc)
+    field = ".".join(fields)
+    return f"{path}:{line}: {field}: {_what(found)}" if field else f"{path}:{line}: {_what(found)}"
+
+
+def _what(found: dict[str, Any]) -> str:
+    given = found["input"]
+    match found["type"]:
+        case "extra_forbidden":
+            return "unknown field"
+        case "missing" | "union_tag_not_found":
+            return "missing"
+        case "union_tag_invalid":
+            return f"`{found['ctx']['tag']}` is none of {found['ctx']['expected_tags']}"
+        case "literal_error":
+            return f"`{given}` is none of {found['ctx']['expected']}"
+        case "value_error":
+            return str(found["ctx"]["error"])
+    message = found["msg"][0].lower() + found["msg"][1:]
+    return f"{message}, found `{given}`" if isinstance(given, (str, int, float)) else message
+
+
+def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int]:
+    """The field's path as people write it, and its line: the nearest one that is in the file."""
+    fields: list[str] = []
+    line = node.start_mark.line + 1
+    inside: yaml.Node | None = node
+    for position, part in enumerate(loc):
+        if isinstance(inside, yaml.SequenceNode) and isinstance(part, int) and part < len(inside.value):
+            inside = inside.value[part]
+            fields[-1:] = [f"{fields[-1]}[{part}]"] if fields else [f"[{part}]"]
+        elif isinstance(inside, yaml.MappingNode) and (pair := _pair(inside, part)) is not None:
+            fields.append(str(part))
+            line = pair[0].start_mark.line + 1
+            inside = pair[1]
+            continue
+        elif position == len(loc) - 1 and isinstance(part, str) and part.isidentifier():
+            fields.append(part)
+            continue
+        else:
+            # pydantic names the branch of a union here; no such key is in the file.
+            continue
+        if inside is not None:
+            line = inside.start_mark.line + 1
+    return fields, line
+
+
+def _pair(node: yaml.MappingNode, key: int | str) -> tuple[yaml.Node, yaml.Node] | None:
+    return next(((k, v) for k, v in node.value if k.value == str(key)), None)
+
+
+def _refuse_repeated_keys(path: Path, root: yaml.Node) -> None:
+    for mapping in _mappings(root):
+        seen: set[Hashable] = set()
+        for key, _ in mapping.value:
+            if key.value in seen:
+                raise BadFile(f"{path}:{key.start_mark.line + 1}: {key.value}: written twice")
+            seen.add(key.value)
+
+
+def _mappings(node: yaml.Node) -> Iterator[yaml.MappingNode]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for key, value in node.value:
+            yield from _mappings(key)
+            yield from _mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _mappings(item)
