@@ -27,9 +27,7 @@ def ask(
     client: Client, uid: str, spec: SqlSpec, database: sqlite3.Connection, question: str, *, limit: int = 100
 ) -> Answer:
     """The answer to one question; QuestionFailed where no SQL came back, or it does not run."""
-    messages = prompting.messages(
-        spec.prompt, dialect="sqlite", schema=sqlite.schema(database), question=question
-    )
+    messages = prompting.messages(spec.prompt, dialect="sqlite", schema=sqlite.schema(database), question=question)
     begun = time.monotonic()
     said = client.chat(uid, messages, **spec.defaults).text
     written = time.monotonic()

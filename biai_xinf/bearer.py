@@ -108,9 +108,7 @@ class Bearer:
         return token.access_token
 
     def _tokens(self) -> Credentials:
-        return Credentials(
-            username=self._username, access_token=self._access_token, refresh_token=self._refresh_token
-        )
+        return Credentials(username=self._username, access_token=self._access_token, refresh_token=self._refresh_token)
 
 
 def _has_expired(token: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from biai_xinf import yamlfile
 from biai_xinf.errors import BadFile, UnknownName
+from biai_xinf.home import home
 from biai_xinf.specs import MODEL_SPEC, ModelSpec, Recipe
 
 
@@ -57,9 +58,7 @@ def find(catalogue: Catalogue, name: str) -> Entry:
     if entry is None:
         close = difflib.get_close_matches(name, [*catalogue, *by_alias], n=3, cutoff=0.5)
         meant = f"did you mean {_either(close)}? " if close else ""
-        raise UnknownName(
-            f"no model spec is named `{name}`", hint=f"{meant}`biai-xinf specs list` shows them all"
-        )
+        raise UnknownName(f"no model spec is named `{name}`", hint=f"{meant}`biai-xinf specs list` shows them all")
     return entry
 
 
@@ -91,19 +90,12 @@ def user_specs() -> Path:
     return Path(os.environ.get("BIAI_XINF_SPECS") or home() / "specs")
 
 
-def home() -> Path:
-    """Where we keep what belongs to this user: `BIAI_XINF_HOME`, or `~/.biai-xinf`."""
-    return Path(os.environ.get("BIAI_XINF_HOME") or Path.home() / ".biai-xinf")
-
-
 def _load_registration(spec_path: Path, recipe: Recipe, name: str) -> Mapping[str, Any]:
     path = spec_path.parent / name
     try:
         registration = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadFile(
-            f"{spec_path}: recipe `{recipe.name}`: registration: `{name}` cannot be read"
-        ) from error
+        raise BadFile(f"{spec_path}: recipe `{recipe.name}`: registration: `{name}` cannot be read") from error
     except ValueError as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise BadFile(f"{path}{line}: is not JSON: {error}") from error

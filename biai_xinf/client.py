@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from biai_xinf import wire
 from biai_xinf.credentials import HINT as CREDENTIALS_HINT
 from biai_xinf.credentials import Credentials, saved_credentials
-from biai_xinf.errors import AuthFailed, LaunchFailed, NotFound, Rejected, ServerFailed
+from biai_xinf.errors import AuthFailed, LaunchFailed, NotFound, NotReady, Rejected, ServerFailed
 from biai_xinf.transport import READ_TIMEOUT, Call, Transport
 
 # Seconds to wait for what may take long by nature.
@@ -30,12 +31,8 @@ class Client:
     earlier login are kept fresh in their file. Every method raises XinferenceError's classes.
     """
 
-    def __init__(
-        self, endpoint: str, credentials: Credentials | None = None, timeout: float = READ_TIMEOUT
-    ) -> None:
-        is_saved = (
-            credentials is not None and credentials.has_tokens and saved_credentials(endpoint) == credentials
-        )
+    def __init__(self, endpoint: str, credentials: Credentials | None = None, timeout: float = READ_TIMEOUT) -> None:
+        is_saved = credentials is not None and credentials.has_tokens and saved_credentials(endpoint) == credentials
         self._transport = Transport(endpoint, credentials, saved_for=endpoint if is_saved else None)
         self._timeout = timeout
         self.endpoint = self._transport.endpoint
@@ -89,9 +86,7 @@ class Client:
 
     def replicas(self, uid: str) -> list[wire.ReplicaStatus]:
         """The replicas of one model in any state; empty for an unknown uid."""
-        return self._transport.request(
-            self._get(f"/v1/models/{_name(uid)}/replicas"), list[wire.ReplicaStatus]
-        )
+        return self._transport.request(self._get(f"/v1/models/{_name(uid)}/replicas"), list[wire.ReplicaStatus])
 
     def progress(self, uid: str) -> wire.Progress:
         """How far a launch is; `0.0` and `pending` for an unknown uid."""
@@ -105,9 +100,7 @@ class Client:
         """Weights that the workers hold on disk."""
         return self._transport.request(self._get("/v1/cache/models"), wire.CachedModels).list
 
-    def launch(
-        self, body: Mapping[str, Any], wait_ready: bool = False, timeout: float = LAUNCH_TIMEOUT
-    ) -> str:
+    def launch(self, body: Mapping[str, Any], wait_ready: bool = False, timeout: float = LAUNCH_TIMEOUT) -> str:
         """The uid of what is being launched, or with `wait_ready` of what is ready.
 
         AlreadyRunning if the uid is taken, Rejected for a wrong body, LaunchFailed with the reason if it
@@ -127,7 +120,13 @@ class Client:
         self._transport.request(Call("DELETE", f"/v1/models/{_name(uid)}", timeout=STOP_TIMEOUT), object)
 
     def cancel(self, uid: str) -> None:
-        """Stop a launch under way; NotFound if there is none."""
+        """Stop a launch under way; NotFound if there is none. A model that is ready is left alone.
+
+        Xinference 4.1.0 cancels that too, but only forgets it: the process lives on and shows as READY.
+        """
+        with contextlib.suppress(NotReady, NotFound):
+            self.model(uid)
+            return
         call = Call("POST", f"/v1/models/{_name(uid)}/cancel", timeout=STOP_TIMEOUT)
         self._transport.request(call, object)
 
@@ -135,9 +134,7 @@ class Client:
 
     def registrations(self, model_type: wire.ModelType) -> list[wire.Registration]:
         """Names known for this type, built-in and custom; empty while no worker is connected."""
-        return self._transport.request(
-            self._get(f"/v1/model_registrations/{model_type}"), list[wire.Registration]
-        )
+        return self._transport.request(self._get(f"/v1/model_registrations/{model_type}"), list[wire.Registration])
 
     def registration(self, model_type: wire.ModelType, name: str) -> dict[str, Any] | None:
         """The whole family of that name, as it can be registered again; None if there is none."""
@@ -183,14 +180,10 @@ class Client:
             raise AuthFailed("no username and password to log in with", hint=CREDENTIALS_HINT)
         return self._transport.bearer.login()
 
-    def create_api_key(
-        self, name: str, description: str | None = None, expires_at: str | None = None
-    ) -> wire.ApiKey:
+    def create_api_key(self, name: str, description: str | None = None, expires_at: str | None = None) -> wire.ApiKey:
         """A key that may list and ask every model, and nothing else; needs a user who may create keys."""
         body = {"name": name, "description": description, "expires_at": expires_at}
-        return self._transport.request(
-            Call("POST", "/v1/admin/keys", body, timeout=self._timeout), wire.ApiKey
-        )
+        return self._transport.request(Call("POST", "/v1/admin/keys", body, timeout=self._timeout), wire.ApiKey)
 
     # Asking a model
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from biai_xinf.endpoint import parse_endpoint
 from biai_xinf.errors import AuthFailed, BadFile
+from biai_xinf.home import home
 
 _SAVED = ("api_key", "username", "access_token", "refresh_token")
 
@@ -82,9 +83,7 @@ def saved_credentials(endpoint: str, environ: Mapping[str, str] | None = None) -
         raise BadFile(f"{file}: {endpoint}: {error.message}", hint="run `biai-xinf login` again") from None
 
 
-def save_credentials(
-    endpoint: str, credentials: Credentials, environ: Mapping[str, str] | None = None
-) -> Path:
+def save_credentials(endpoint: str, credentials: Credentials, environ: Mapping[str, str] | None = None) -> Path:
     """Keep a login for this endpoint; a password is never written, so log in first and save the tokens."""
     if credentials.password is not None:
         raise ValueError("a password is not saved; save the tokens that Client.login() returns")
@@ -106,9 +105,7 @@ def forget_credentials(endpoint: str, environ: Mapping[str, str] | None = None) 
 
 def credentials_file(environ: Mapping[str, str] | None = None) -> Path:
     """`credentials.json` in `BIAI_XINF_HOME`, by default `~/.biai-xinf`."""
-    environ = os.environ if environ is None else environ
-    home = environ.get("BIAI_XINF_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".biai-xinf") / "credentials.json"
+    return home(environ) / "credentials.json"
 
 
 def _read(file: Path) -> dict[str, dict[str, str]]:
@@ -120,9 +117,7 @@ def _read(file: Path) -> dict[str, dict[str, str]]:
     except (ValueError, OSError):
         entries = None
     if not isinstance(entries, dict) or not all(_is_entry(entry) for entry in entries.values()):
-        raise BadFile(
-            f"{file}: cannot be read as saved logins", hint="delete it and run `biai-xinf login` again"
-        )
+        raise BadFile(f"{file}: cannot be read as saved logins", hint="delete it and run `biai-xinf login` again")
     return entries
 
 

@@ -104,9 +104,7 @@ def fill(connection: sqlite3.Connection, seed: int = 2026) -> None:
     prices = {name: price for goods in PRODUCTS.values() for name, price in goods.items()}
     products = [
         (number, name, category, prices[name])
-        for number, (category, name) in enumerate(
-            ((c, n) for c, goods in PRODUCTS.items() for n in goods), start=1
-        )
+        for number, (category, name) in enumerate(((c, n) for c, goods in PRODUCTS.items() for n in goods), start=1)
     ]
     customers = [_customer(rng, number) for number in range(1, CUSTOMERS + 1)]
     orders = [_order(rng, number) for number in range(1, ORDERS + 1)]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
-from pathlib import Path
 
 from biai_xinf import local
 from biai_xinf.client import Client
@@ -97,13 +95,9 @@ def _proxy() -> Finding:
     )
     exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     if proxy and not any(part.strip() in ("*", "127.0.0.1") for part in exceptions.split(",")):
-        seen = (
-            f"{proxy} is set and NO_PROXY lacks 127.0.0.1; OpenAI clients will ask the proxy for local models"
-        )
+        seen = f"{proxy} is set and NO_PROXY lacks 127.0.0.1; OpenAI clients will ask the proxy for local models"
         return Finding("proxy", Health.DOUBTFUL, seen, "export NO_PROXY=127.0.0.1,localhost")
-    return Finding(
-        "proxy", Health.WELL, f"{proxy} is set, 127.0.0.1 goes around it" if proxy else "none is set"
-    )
+    return Finding("proxy", Health.WELL, f"{proxy} is set, 127.0.0.1 goes around it" if proxy else "none is set")
 
 
 def _disk() -> Finding:
@@ -132,9 +126,7 @@ def _answers(client: Client) -> Finding:
         auth = client.auth_enabled()
     except XinferenceError as error:
         return Finding("endpoint", Health.ILL, error.message, error.hint)
-    return Finding(
-        "endpoint", Health.WELL, f"{client.endpoint} answers, authentication is {'on' if auth else 'off'}"
-    )
+    return Finding("endpoint", Health.WELL, f"{client.endpoint} answers, authentication is {'on' if auth else 'off'}")
 
 
 def _login(client: Client) -> Finding:
@@ -169,11 +161,7 @@ def _workers(cluster: Cluster) -> Finding:
 
 
 def _offer(worker: Worker) -> str:
-    ram = (
-        "memory unknown"
-        if worker.memory_free is None
-        else f"{format_size(worker.memory_free)} of memory free"
-    )
+    ram = "memory unknown" if worker.memory_free is None else f"{format_size(worker.memory_free)} of memory free"
     gpus = [
         f"GPU {gpu.index} {gpu.name or ''} {'' if gpu.free is None else format_size(gpu.free) + ' free'}".strip()
         for gpu in worker.gpus
@@ -184,15 +172,10 @@ def _offer(worker: Worker) -> str:
 def _models(cluster: Cluster) -> Finding:
     failed = [model for model in cluster.models if model.phase == "failed"]
     if failed:
-        reasons = [
-            f"`{m.uid}`: {next((r.reason for r in m.replicas if r.reason), 'no reason given')}"
-            for m in failed
-        ]
+        reasons = [f"`{m.uid}`: {next((r.reason for r in m.replicas if r.reason), 'no reason given')}" for m in failed]
         return Finding("models", Health.ILL, "; ".join(reasons), f"biai-xinf stop {failed[0].uid}")
     ready = sum(model.phase == "ready" for model in cluster.models)
-    return Finding(
-        "models", Health.WELL, f"{ready} of {len(cluster.models)} ready" if cluster.models else "none runs"
-    )
+    return Finding("models", Health.WELL, f"{ready} of {len(cluster.models)} ready" if cluster.models else "none runs")
 
 
 def _installed(package: str) -> str | None:

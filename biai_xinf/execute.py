@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Protocol
 
@@ -76,8 +77,10 @@ def remove(client: Client, uid: str) -> None:
     """Stop a model in whatever state it is, and wait until Xinference has forgotten it."""
     instance = _instance(client, uid)
     if instance is not None and instance.status != "READY":
-        _ignoring_absence(client.cancel, uid)
-    _ignoring_absence(client.terminate, uid)
+        with contextlib.suppress(NotFound):
+            client.cancel(uid)
+    with contextlib.suppress(NotFound):
+        client.terminate(uid)
     deadline = time.monotonic() + _REMOVAL_TIMEOUT_S
     while (instance := _instance(client, uid)) is not None and instance.status not in ("ERROR", "TERMINATED"):
         if time.monotonic() > deadline:
@@ -86,17 +89,6 @@ def remove(client: Client, uid: str) -> None:
                 hint="Xinference's log says why; a restart of the worker clears it",
             )
         time.sleep(_POLL_S)
-
-
-class _Call(Protocol):
-    def __call__(self, uid: str) -> None: ...
-
-
-def _ignoring_absence(call: _Call, uid: str) -> None:
-    try:
-        call(uid)
-    except NotFound:
-        pass
 
 
 def _instance(client: Client, uid: str) -> wire.Instance | None:
@@ -119,9 +111,7 @@ def _says(theirs: object, ours: object) -> bool:
 def _failed(client: Client, instance: wire.Instance) -> LaunchFailed:
     reason = instance.error_message
     if not reason:
-        errors = [
-            event.event_content for event in client.events(instance.model_uid) if event.event_type == "ERROR"
-        ]
+        errors = [event.event_content for event in client.events(instance.model_uid) if event.event_type == "ERROR"]
         reason = errors[-1] if errors else "Xinference gives no reason"
     return launch_failure(instance.model_uid, reason)
 

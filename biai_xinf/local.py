@@ -21,6 +21,7 @@ from typing import IO
 
 from biai_xinf import local_log, ports, processes
 from biai_xinf.errors import LocalServiceFailed
+from biai_xinf.home import home
 from biai_xinf.processes import Process
 from biai_xinf.units import GIB, format_size
 
@@ -36,6 +37,7 @@ SETTINGS = {
     # By default a model process that dies at once is started again for ever.
     "XINFERENCE_MODEL_ACTOR_AUTO_RECOVER_LIMIT": "5",
 }
+_SECRETS = ("BIAI_XINF_PASSWORD", "BIAI_XINF_API_KEY")
 
 Progress = Callable[[float | None, str], None]
 
@@ -121,7 +123,7 @@ def start(
 def stop(service: LocalService, timeout_s: float = 60) -> None:
     """End the service and every process it started, gracefully within `timeout_s`; raises LocalServiceFailed.
 
-    A second interrupt while waiting ends them at once.
+    An interrupt while waiting ends them at once.
     """
     members = {service.process} | processes.family([service.process])
     try:
@@ -136,12 +138,6 @@ def stop(service: LocalService, timeout_s: float = 60) -> None:
     if members:
         left = ", ".join(str(process.pid) for process in sorted(members, key=lambda process: process.pid))
         raise LocalServiceFailed(f"these processes of the local Xinference do not end: {left}")
-
-
-def home() -> Path:
-    """Where we keep the state of this user."""
-    chosen = os.environ.get("BIAI_XINF_HOME")
-    return (Path(chosen).expanduser() if chosen else Path.home() / ".biai-xinf").absolute()
 
 
 def xinference_home() -> Path:
@@ -227,9 +223,11 @@ def _refuse_taken(port: int) -> None:
 def _environment(auth: bool) -> dict[str, str]:
     """Our settings; the user's own win, except where the service would not be what we say it is."""
     package_root = str(Path(__file__).parents[1])
+    # Our own logins are no business of the models, whose processes inherit all this.
+    own = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     return {
         **SETTINGS,
-        **os.environ,
+        **own,
         "XINFERENCE_HOME": str(xinference_home()),
         # Xinference 4.1 has authentication on by default: nothing works before an admin was created.
         "XINFERENCE_AUTH_ADVANCED": "1" if auth else "0",

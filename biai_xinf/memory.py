@@ -69,9 +69,7 @@ class Ledger:
         return vram, self.free.get((placement.worker, None), 0)
 
     def _gpus(self, worker: str) -> list[tuple[int, int]]:
-        return [
-            (gpu, free) for (where, gpu), free in self.free.items() if where == worker and gpu is not None
-        ]
+        return [(gpu, free) for (where, gpu), free in self.free.items() if where == worker and gpu is not None]
 
     def _refusal(self, need: Need, workers: list[str]) -> str:
         most_gpus = max(len(self._gpus(worker)) for worker in workers)
@@ -81,8 +79,7 @@ class Ledger:
             return f"needs {_gpus(need)} on one worker, the most is {most_gpus}"
         if need.gpus:
             nth_best = [
-                sorted((free for _, free in self._gpus(w)), reverse=True)[need.gpus - 1 : need.gpus]
-                for w in workers
+                sorted((free for _, free in self._gpus(w)), reverse=True)[need.gpus - 1 : need.gpus] for w in workers
             ]
             most = max(free for best in nth_best for free in best)
             if most < need.vram:

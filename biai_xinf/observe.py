@@ -80,9 +80,7 @@ def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) ->
     return tuple(sorted([*models, *forgotten], key=lambda model: model.uid))
 
 
-def _model(
-    uid: str, phase: Phase, instance: wire.Instance | None, detail: wire.RunningModel | None
-) -> ObservedModel:
+def _model(uid: str, phase: Phase, instance: wire.Instance | None, detail: wire.RunningModel | None) -> ObservedModel:
     replicas = [
         Replica(status.worker_address or "", _PHASES.get(status.status, "stopping"), status.error_message)
         for status in (instance.replica_statuses if instance else [])

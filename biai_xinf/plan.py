@@ -63,10 +63,7 @@ class Plan:
             Action.TERMINATE: "to stop",
             Action.KEEP: "to keep",
         }
-        return (
-            ", ".join(f"{counts[action]} {words[action]}" for action in Action if counts[action])
-            or "nothing to do"
-        )
+        return ", ".join(f"{counts[action]} {words[action]}" for action in Action if counts[action]) or "nothing to do"
 
 
 def make_plan(desired: Desired, cluster: Cluster) -> Plan:
@@ -110,9 +107,7 @@ def _change(want: DesiredModel, cluster: Cluster, free: Ledger) -> tuple[Change,
     return change, left
 
 
-def _launch(
-    action: Action, want: DesiredModel, cluster: Cluster, free: Ledger, reason: str
-) -> tuple[Change, Ledger]:
+def _launch(action: Action, want: DesiredModel, cluster: Cluster, free: Ledger, reason: str) -> tuple[Change, Ledger]:
     found = resolve(want, cluster, free)
     launch = launch_of(want.entry, found.recipe, found.placement, want.uid)
     change = Change(action, want.uid, reason, recipe=found.recipe, launch=launch, resolution=found)

@@ -79,9 +79,7 @@ def same_weights(one: Weights, other: Weights) -> bool:
         (one.model_size_in_billions, other.model_size_in_billions),
         (one.quantization, other.quantization),
     )
-    return one.model_name == other.model_name and all(
-        a == b for a, b in pairs if a is not None and b is not None
-    )
+    return one.model_name == other.model_name and all(a == b for a, b in pairs if a is not None and b is not None)
 
 
 def _try(want: DesiredModel, recipe: Recipe, cluster: Cluster, ledger: Ledger) -> Placement | str:
@@ -115,9 +113,7 @@ def _engine_refuses(spec: ModelSpec, recipe: Recipe, cluster: Cluster) -> str | 
 def _out_of_reach(recipe: Recipe, cluster: Cluster) -> str | None:
     if recipe.model_path is not None or cluster.hub is None or cluster.hub.in_reach is not False:
         return None
-    if cluster.cached is not None and any(
-        same_weights(weights_of(recipe), cached) for cached in cluster.cached
-    ):
+    if cluster.cached is not None and any(same_weights(weights_of(recipe), cached) for cached in cluster.cached):
         return None
     return f"its weights are not in the cache, and {cluster.hub.host} is out of reach"
 

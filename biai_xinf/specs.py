@@ -7,7 +7,7 @@ its readiness is judged. People write these files, so unknown keys are errors an
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -21,9 +21,7 @@ from pydantic import (
 
 from biai_xinf.units import parse_size
 
-Engine = Literal[
-    "vLLM", "SGLang", "llama.cpp", "Transformers", "MLX", "sentence_transformers", "flag", "vllm"
-]
+Engine = Literal["vLLM", "SGLang", "llama.cpp", "Transformers", "MLX", "sentence_transformers", "flag", "vllm"]
 ModelFormat = Literal["pytorch", "ggufv2", "gptq", "awq", "fp4", "fp8", "bnb", "mlx"]
 Dialect = Literal["sqlite", "postgres", "oracle", "duckdb", "mysql", "tsql"]
 ModelType = Literal["LLM", "embedding", "rerank"]
@@ -99,9 +97,7 @@ class Recipe(Strict):
     model_path: str | None = Field(
         None, description="weights that need no download: absolute on the worker, or relative to this file"
     )
-    demonstration: bool = Field(
-        False, description="only shows that everything works; no cluster file uses it"
-    )
+    demonstration: bool = Field(False, description="only shows that everything works; no cluster file uses it")
     verified: list[Verified] = []
     unsupported: list[Unsupported] = []
 
@@ -212,7 +208,7 @@ class RerankSpec(_Spec):
     probe: RerankProbe
 
 
-ModelSpec = Annotated[Union[SqlSpec, ChatSpec, EmbeddingSpec, RerankSpec], Field(discriminator="role")]
+ModelSpec = Annotated[SqlSpec | ChatSpec | EmbeddingSpec | RerankSpec, Field(discriminator="role")]
 MODEL_SPEC: TypeAdapter[SqlSpec | ChatSpec | EmbeddingSpec | RerankSpec] = TypeAdapter(ModelSpec)
 
 
@@ -230,6 +226,4 @@ def json_schema() -> dict[str, Any]:
 
 def _is_absolute(path: str) -> bool:
     # A worker may run another operating system than we do.
-    return (
-        PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute() or Path(path).is_absolute()
-    )
+    return PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute() or Path(path).is_absolute()

@@ -31,7 +31,7 @@ from biai_xinf.errors import (
     Unreachable,
     XinferenceError,
 )
-from biai_xinf.wire import Token
+from biai_xinf.wire import Token, without_noise
 
 CONNECT_TIMEOUT = 5.0
 # One slow worker delays GET /v1/models by up to 60 s (LIST_MODELS_PER_WORKER_TIMEOUT, Xinference 4.1.0).
@@ -58,18 +58,14 @@ class Call:
 class Transport:
     """Requests to one endpoint; `saved_for` as in Bearer."""
 
-    def __init__(
-        self, endpoint: str, credentials: Credentials | None = None, saved_for: str | None = None
-    ) -> None:
+    def __init__(self, endpoint: str, credentials: Credentials | None = None, saved_for: str | None = None) -> None:
         self.endpoint = parse_endpoint(endpoint)
         self.bearer = Bearer(credentials, self._exchange, saved_for) if credentials else None
         self._session = requests.Session()
         # The environment is read here instead: `requests` would send 127.0.0.1 to HTTP_PROXY.
         self._session.trust_env = False
         self._session.proxies.update(proxies_to(self.endpoint))
-        self._session.verify = (
-            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        )
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
     def request(self, call: Call, shape: type[T]) -> T:
         """The answer as `shape`; raises XinferenceError."""
@@ -154,13 +150,6 @@ def failure(status: int, detail: str, *, retry_after: bool = False) -> Xinferenc
 # "Model not found in the model list, uid: x", "Model not found, name: x, format: ...", "Model x not found",
 # and the 500 of POST /v1/models/x/cancel "Model x has not been launched yet" (Xinference 4.1.0).
 _UNKNOWN = re.compile(r"Model (not found\b|\S+ not found\.?$|\S+ has not been launched yet)")
-_NOISE = re.compile(r"\[address=[^\[\],]*, pid=\d+\] ?")
-
-
-def without_noise(text: str) -> str:
-    """Without the `[address=..., pid=...]` that xoscar puts before what an actor says."""
-    return _NOISE.sub("", text).strip()
-
 
 _START_HINT = "is it running? `biai-xinf up` starts one here; BIAI_XINF_ENDPOINT names another"
 _BUSY_HINT = "it may be busy, or was stopped meanwhile; its log says more"
@@ -208,9 +197,7 @@ def _no_answer(endpoint: str, call: Call, error: requests.RequestException) -> X
     if isinstance(error, requests.exceptions.Timeout):
         return Unreachable(f"`{endpoint}` did not answer `{call}` within {call.timeout:g} s", hint=_BUSY_HINT)
     if _broke_off(error):
-        return Unreachable(
-            f"`{endpoint}` closed the connection instead of answering `{call}`", hint=_BUSY_HINT
-        )
+        return Unreachable(f"`{endpoint}` closed the connection instead of answering `{call}`", hint=_BUSY_HINT)
     if any(isinstance(cause, http.client.HTTPException) for cause in causes):
         return NotXinference(f"what answers at `{endpoint}` does not speak HTTP", hint=_PORT_HINT)
     return Unreachable(f"nothing answers at `{endpoint}`", details=reason, hint=_START_HINT)

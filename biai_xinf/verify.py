@@ -61,12 +61,8 @@ def _answers_questions(client: Client, uid: str, spec: SqlSpec) -> tuple[Check, 
         )
 
 
-def _wrong_sql(
-    client: Client, uid: str, spec: SqlSpec, database: Connection, canary: CanaryQuestion
-) -> str | None:
-    asked = prompting.messages(
-        spec.prompt, dialect="sqlite", schema=sqlite.schema(database), question=canary.question
-    )
+def _wrong_sql(client: Client, uid: str, spec: SqlSpec, database: Connection, canary: CanaryQuestion) -> str | None:
+    asked = prompting.messages(spec.prompt, dialect="sqlite", schema=sqlite.schema(database), question=canary.question)
     answer = client.chat(uid, asked, **{"temperature": 0, **spec.defaults}).text
     sql = prompting.extract_sql(answer)
     if sql is None:

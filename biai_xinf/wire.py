@@ -5,14 +5,25 @@ Shapes were recorded from Xinference 4.1.0; `tests/contract` holds them on the r
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, model_validator
 
 ModelType = Literal["LLM", "embedding", "rerank"]
 
 # Devices whose memory Xinference cannot read are reported as 1 byte in total (device_utils.py, 4.1.0).
 _SMALLEST_GPU = 2**20
+
+_NOISE = re.compile(r"\[address=[^\[\],]*, pid=\d+\] ?")
+
+
+def without_noise(text: str) -> str:
+    """Without the `[address=..., pid=...]` that xoscar puts before what an actor says."""
+    return _NOISE.sub("", text).strip()
+
+
+Said = Annotated[str, AfterValidator(without_noise)]
 
 
 class Wire(BaseModel):
@@ -139,7 +150,7 @@ class ReplicaStatus(Wire):
     worker_address: str | None = None
     model_state: str | None = None
     created_ts: int | None = None
-    error_message: str | None = None
+    error_message: Said | None = None
     replica_uid: str | None = None
     gpu_idx: list[int] | None = None
 
@@ -159,9 +170,7 @@ class Instance(Wire):
     @property
     def error_message(self) -> str | None:
         """The first reason a replica gives for not running."""
-        return next(
-            (replica.error_message for replica in self.replica_statuses if replica.error_message), None
-        )
+        return next((replica.error_message for replica in self.replica_statuses if replica.error_message), None)
 
 
 class Progress(Wire):
@@ -176,11 +185,15 @@ class Event(Wire):
 
     event_type: str
     event_ts: int
-    event_content: str
+    event_content: Said
 
 
 class CachedModel(Wire):
-    """GET /v1/cache/models: weights that a worker holds on disk."""
+    """GET /v1/cache/models: weights that a worker holds on disk.
+
+    For embeddings and rerankers format and quantization are only told within `model_version`,
+    `tiny-emb--512--32--ggufv2--f16` (4.1.0).
+    """
 
     model_name: str
     model_type: str | None = None

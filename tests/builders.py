@@ -11,7 +11,12 @@ from biai_xinf.specs import MODEL_SPEC
 from biai_xinf.state import Cluster, DesiredModel, ObservedModel, Phase, Replica, Weights
 from biai_xinf.units import GIB
 
-MODEL = {"model_name": "coder", "model_format": "ggufv2", "model_size_in_billions": 7, "quantization": "q4_k_m"}
+MODEL = {
+    "model_name": "coder",
+    "model_format": "ggufv2",
+    "model_size_in_billions": 7,
+    "quantization": "q4_k_m",
+}
 
 
 def recipe(name: str, *, gpus: int = 0, gib: float = 1, **more: Any) -> dict[str, Any]:
@@ -39,9 +44,7 @@ def spec_data(*recipes: dict[str, Any], **more: Any) -> dict[str, Any]:
 def entry(*recipes: dict[str, Any], folder: Path = Path("/specs"), **more: Any) -> Entry:
     """A catalogue entry of a SQL spec with these recipes."""
     spec = MODEL_SPEC.validate_python(spec_data(*recipes, **more))
-    registrations = {
-        found.name: {"model_name": found.model.model_name} for found in spec.recipes if found.registration
-    }
+    registrations = {found.name: {"model_name": found.model.model_name} for found in spec.recipes if found.registration}
     return Entry(spec, folder / f"{spec.name}.yaml", registrations)
 
 

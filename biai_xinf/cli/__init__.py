@@ -48,9 +48,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section in dict.fromkeys(section for section, _ in COMMANDS.values()):
             with formatter.section(section):
-                formatter.write_dl(
-                    [(name, text) for name, (where, text) in COMMANDS.items() if where == section]
-                )
+                formatter.write_dl([(name, text) for name, (where, text) in COMMANDS.items() if where == section])
 
     def invoke(self, ctx: click.Context) -> object:
         try:

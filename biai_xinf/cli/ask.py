@@ -19,14 +19,10 @@ from biai_xinf.specs import SqlSpec
 
 @click.command("ask")
 @click.argument("question")
-@click.option(
-    "--db", "database", required=True, metavar="PATH", help="A SQLite file, or `demo` for the demo shop."
-)
+@click.option("--db", "database", required=True, metavar="PATH", help="A SQLite file, or `demo` for the demo shop.")
 @click.option("--model", default="sql-coder", show_default=True, metavar="UID", help="The SQL model to ask.")
 @click.option("--spec", help="The model's spec, where its uid is not the spec's name.")
-@click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Rows to show at most."
-)
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Rows to show at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print SQL and rows as JSON.")
 @click.pass_obj
 def command(
@@ -49,9 +45,7 @@ def command(
         try:
             answer = ask(client, model, entry.spec, connection, question, limit=limit)
         except NotFound as error:
-            raise QuestionFailed(
-                f"no model runs as `{model}`", hint=f"biai-xinf launch {entry.spec.name}"
-            ) from error
+            raise QuestionFailed(f"no model runs as `{model}`", hint=f"biai-xinf launch {entry.spec.name}") from error
     if as_json:
         show_json(as_data(question, answer))
     else:

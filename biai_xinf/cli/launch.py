@@ -27,9 +27,7 @@ def wanted(name: str, uid: str | None, recipe: str | None, upgrade: bool) -> Des
 @click.option("--upgrade", is_flag=True, help="Replace what runs under the uid if a better recipe fits.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
-def command(
-    endpoint: str | None, name: str, uid: str | None, recipe: str | None, upgrade: bool, as_json: bool
-) -> None:
+def command(endpoint: str | None, name: str, uid: str | None, recipe: str | None, upgrade: bool, as_json: bool) -> None:
     """Launch a model, check that it answers right, and say how to use it.
 
     SPEC is a name or alias from `biai-xinf specs list`. Without a cluster (`--endpoint`), a local Xinference is

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import click
 
-
 # Columns of a line that nobody wraps.
 _ENDLESS = 10_000
 
@@ -93,8 +92,6 @@ def _bar(title: str) -> Iterator[Report]:
 
         def report(fraction: float | None, stage: str) -> None:
             known = fraction is not None and fraction > 0
-            bars.update(
-                task, description=stage, total=1.0 if known else None, completed=fraction if known else 0
-            )
+            bars.update(task, description=stage, total=1.0 if known else None, completed=fraction if known else 0)
 
         yield report

@@ -44,11 +44,7 @@ def _verdicts(resolution: Resolution) -> list[str]:
 def weights(recipe: Recipe) -> str:
     """What a recipe loads, and on which engine."""
     model = recipe.model
-    size = (
-        ""
-        if model.model_size_in_billions is None
-        else f" {str(model.model_size_in_billions).replace('_', '.')}B"
-    )
+    size = "" if model.model_size_in_billions is None else f" {str(model.model_size_in_billions).replace('_', '.')}B"
     return f"{model.model_name}{size} {model.model_format} {model.quantization} on {recipe.engine}"
 
 
@@ -80,9 +76,7 @@ def requires(needed: Requires) -> str:
 
 def model_rows(models: Iterable[ObservedModel]) -> list[list[str]]:
     """One row per model: uid, state, what it is, engine, and where its replicas are."""
-    return [
-        [model.uid, model.phase, model_name(model), model.engine or "-", where(model)] for model in models
-    ]
+    return [[model.uid, model.phase, model_name(model), model.engine or "-", where(model)] for model in models]
 
 
 def model_name(model: ObservedModel) -> str:

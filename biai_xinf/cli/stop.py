@@ -27,9 +27,7 @@ def command(endpoint: str | None, uids: tuple[str, ...], as_json: bool) -> None:
         if unknown:
             close = difflib.get_close_matches(unknown[0], [model.uid for model in cluster.models])
             meant = f"did you mean `{close[0]}`? " if close else ""
-            raise UnknownName(
-                f"no model runs as `{unknown[0]}`", hint=f"{meant}`biai-xinf status` shows them all"
-            )
+            raise UnknownName(f"no model runs as `{unknown[0]}`", hint=f"{meant}`biai-xinf status` shows them all")
         for outcome in carry_out(client, plan, desired, lambda change: progress(change.uid)):
             if outcome.error is not None:
                 raise outcome.error

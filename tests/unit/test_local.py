@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.server
 import json
@@ -19,11 +20,13 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
+import click
 import pytest
 
-from biai_xinf import local, local_log, ports, processes
+from biai_xinf import local, local_log, local_server, ports, processes
 from biai_xinf.cli import group
 from biai_xinf.errors import LocalServiceFailed
+from biai_xinf.home import home
 from biai_xinf.local import LocalService
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="process groups and signals of POSIX")
@@ -121,7 +124,7 @@ def test_two_starts_at_once_start_one_service(port: int) -> None:
         services = list(pool.map(start, [port, port]))
 
     assert services[0] == services[1]
-    assert len(list((local.home() / "logs").iterdir())) == 1
+    assert len(list((home() / "logs").iterdir())) == 1
 
 
 @posix_only
@@ -182,9 +185,14 @@ def test_the_users_own_settings_win(port: int, monkeypatch: pytest.MonkeyPatch) 
     assert environment_of(start(port))["XINFERENCE_MODEL_SRC"] == "modelscope"
 
 
-def test_an_environment_that_asks_for_authentication_gets_it(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("name", ["BIAI_XINF_PASSWORD", "BIAI_XINF_API_KEY"])
+def test_our_secrets_stay_out_of_the_service(port: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "secret")
+
+    assert name not in environment_of(start(port))
+
+
+def test_an_environment_that_asks_for_authentication_gets_it(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XINFERENCE_AUTH_ADVANCED", "1")
 
     service = start(port)
@@ -321,9 +329,7 @@ def test_a_python_without_xinference_says_what_to_install(port: int, monkeypatch
 
 def test_a_full_disk_is_refused(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    monkeypatch.setattr(
-        shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 512 * 1024**2)
-    )  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 512 * 1024**2))  # type: ignore[attr-defined]
 
     with pytest.raises(LocalServiceFailed) as failure:
         local.start(port)
@@ -332,9 +338,7 @@ def test_a_full_disk_is_refused(port: int, tmp_path: Path, monkeypatch: pytest.M
     assert failure.value.message == f"the disk of {home} has 512 MiB free, Xinference needs at least 1 GiB"
 
 
-def test_a_home_that_cannot_be_written_is_refused(
-    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_home_that_cannot_be_written_is_refused(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("BIAI_XINF_HOME", str(tmp_path / "file" / "home"))
 
@@ -364,9 +368,7 @@ def test_a_service_that_never_gets_ready_is_stopped(port: int) -> None:
     with pytest.raises(LocalServiceFailed) as failure:
         local.start(port, command=script("import time; time.sleep(600)"), probe=never, timeout_s=0.5)
 
-    assert (
-        failure.value.message == f"the local Xinference did not get ready in time at http://127.0.0.1:{port}"
-    )
+    assert failure.value.message == f"the local Xinference did not get ready in time at http://127.0.0.1:{port}"
     assert local.running() is None
     assert local.abandoned() is None
 
@@ -506,6 +508,60 @@ def test_the_log_is_for_its_owner_only(port: int) -> None:
     service = start(port)
 
     assert service.log.stat().st_mode & 0o077 == 0
+
+
+# The launcher
+
+
+@pytest.mark.parametrize(
+    ("arguments", "repaired"),
+    [(["local", "--port", "1"], True), (["--stock", "local", "--port", "1"], False)],
+)
+def test_the_launcher_repairs_the_host_process_unless_told_not_to(
+    arguments: list[str], repaired: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(local_server, "widen_default_executor", lambda: done.append("executor"))
+    monkeypatch.setattr(local_server, "send_small_replies_at_once", lambda: done.append("no delay"))
+    xinference = click.Command("local", params=[click.Option(["--port"])], callback=lambda port: done.append(port))
+    monkeypatch.setattr(local_server, "_xinference_command", lambda role: xinference)
+
+    with pytest.raises(SystemExit, match="0"):
+        local_server.main(arguments)
+
+    assert done == (["executor", "no delay", "1"] if repaired else ["1"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--stock"], ["router"], ["LOCAL"]])
+def test_a_role_the_launcher_does_not_know_ends_with_its_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        local_server.main(arguments)
+
+    assert end.value.code == local_server.USAGE
+
+
+def test_the_http_listener_sends_small_replies_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    uvicorn = pytest.importorskip("uvicorn", reason="comes with biai-xinf[server]")
+    monkeypatch.setattr(uvicorn.Config, "bind_socket", uvicorn.Config.bind_socket)
+
+    local_server.send_small_replies_at_once()
+
+    with uvicorn.Config(None, host="127.0.0.1", port=0).bind_socket() as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_the_host_has_threads_to_spare_beside_those_xinference_parks() -> None:
+    meeting = threading.Barrier(16)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(asyncio.to_thread(meeting.wait, 30) for _ in range(16)))
+
+    before = asyncio.get_event_loop_policy()
+    local_server.widen_default_executor()
+    try:
+        asyncio.run(all_at_once())
+    finally:
+        asyncio.set_event_loop_policy(before)
 
 
 # The commands

@@ -19,7 +19,9 @@ needs = st.lists(
 
 
 @given(workers, needs)
-def test_what_is_booked_never_exceeds_what_is_free(machines: list[tuple[int, tuple[int, ...]]], wishes: list[Need]) -> None:
+def test_what_is_booked_never_exceeds_what_is_free(
+    machines: list[tuple[int, tuple[int, ...]]], wishes: list[Need]
+) -> None:
     books = ledger(worker(f"w:{n}", ram=ram, gpus=gpus) for n, (ram, gpus) in enumerate(machines))
 
     for need in wishes:
@@ -31,7 +33,9 @@ def test_what_is_booked_never_exceeds_what_is_free(machines: list[tuple[int, tup
 
 
 @given(workers, needs)
-def test_a_need_is_refused_only_where_no_worker_has_room(machines: list[tuple[int, tuple[int, ...]]], wishes: list[Need]) -> None:
+def test_a_need_is_refused_only_where_no_worker_has_room(
+    machines: list[tuple[int, tuple[int, ...]]], wishes: list[Need]
+) -> None:
     books = ledger(worker(f"w:{n}", ram=ram, gpus=gpus) for n, (ram, gpus) in enumerate(machines))
 
     for need in wishes:
@@ -63,9 +67,7 @@ def test_a_refusal_names_what_is_needed_and_the_most_there_is() -> None:
     assert no_gpu.place(Need(gpus=1, vram=20 * GIB)) == "needs a GPU with 20 GiB free, no worker has a GPU"
     assert small_gpus.place(Need(gpus=1, vram=20 * GIB)) == "needs a GPU with 20 GiB free, the most is 8 GiB"
     assert small_gpus.place(Need(gpus=2, vram=7 * GIB)) == "needs 2 GPUs with 7 GiB free each, the most is 6 GiB"
-    assert (
-        small_gpus.place(Need(gpus=3, vram=GIB)) == "needs 3 GPUs with 1 GiB free each on one worker, the most is 2"
-    )
+    assert small_gpus.place(Need(gpus=3, vram=GIB)) == "needs 3 GPUs with 1 GiB free each on one worker, the most is 2"
     assert no_gpu.place(Need(memory=32 * GIB)) == "needs 32 GiB of free memory, the most is 16 GiB"
     assert Ledger({}, ()).place(Need()) == "no worker is there to run it"
 

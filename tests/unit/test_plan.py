@@ -48,9 +48,7 @@ def test_upgrade_keeps_the_best_recipe_that_fits() -> None:
 
 
 def test_a_failed_model_is_launched_again() -> None:
-    assert actions(Desired((want(),)), models=(running(phase="failed"),)) == [
-        (Action.LAUNCH, "coder", "is failed")
-    ]
+    assert actions(Desired((want(),)), models=(running(phase="failed"),)) == [(Action.LAUNCH, "coder", "is failed")]
 
 
 def test_a_model_that_is_being_launched_is_waited_for() -> None:

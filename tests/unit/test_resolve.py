@@ -115,9 +115,7 @@ def test_a_demonstration_is_never_taken_unless_it_is_allowed() -> None:
     st.integers(1, 64),
     st.lists(st.integers(1, 64), max_size=3).map(tuple),
 )
-def test_the_recipe_taken_is_the_first_that_fits(
-    sizes: list[tuple[int, int]], ram: int, gpus: tuple[int, ...]
-) -> None:
+def test_the_recipe_taken_is_the_first_that_fits(sizes: list[tuple[int, int]], ram: int, gpus: tuple[int, ...]) -> None:
     recipes = [recipe(f"r{n}", gpus=count, gib=gib) for n, (count, gib) in enumerate(sizes)]
     fits = [sum(free >= gib for free in gpus) >= count if count else ram >= gib for count, gib in sizes]
 

@@ -90,7 +90,9 @@ def test_a_missing_file_is_refused_with_its_name(tmp_path: Path) -> None:
 
 def test_a_registration_must_name_the_recipes_model(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"model_name": "other"}')
-    file = written(tmp_path, GOOD.replace("    engine: llama.cpp", "    engine: llama.cpp\n    registration: other.json"))
+    file = written(
+        tmp_path, GOOD.replace("    engine: llama.cpp", "    engine: llama.cpp\n    registration: other.json")
+    )
 
     with pytest.raises(BadFile, match=r"other\.json: model_name: `other` must equal the recipe's, `coder`"):
         load_entry(file)
@@ -103,7 +105,12 @@ def test_two_recipes_cannot_share_a_name(tmp_path: Path) -> None:
         load_entry(file)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    )
+)
 def test_any_yaml_is_a_spec_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     file = tmp_path_factory.mktemp("fuzz") / "coder.yaml"
     file.write_text(yaml.safe_dump({**spec_data(), "recipes": value}), encoding="utf-8")

@@ -10,7 +10,9 @@ from biai_xinf.sqlite import Rows
 
 def test_rows_come_with_their_columns() -> None:
     with closing(demo.in_memory()) as database:
-        found = sqlite.query(database, "SELECT country, COUNT(*) AS n FROM customers GROUP BY 1 ORDER BY 2 DESC LIMIT 1")
+        found = sqlite.query(
+            database, "SELECT country, COUNT(*) AS n FROM customers GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
+        )
 
     assert found == Rows(("country", "n"), (("Poland", 35),))
 
@@ -52,7 +54,10 @@ def test_whatever_does_more_than_read_is_refused(sql: str) -> None:
 def test_a_query_that_runs_away_is_stopped() -> None:
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n"
 
-    with closing(demo.in_memory()) as database, pytest.raises(QuestionFailed, match=r"took longer than 0\.1 s"):
+    with (
+        closing(demo.in_memory()) as database,
+        pytest.raises(QuestionFailed, match=r"took longer than 0\.1 s"),
+    ):
         sqlite.query(database, endless, seconds=0.1)
 
 
@@ -95,7 +100,13 @@ def test_the_demo_shop_is_the_same_every_time() -> None:
 
 def test_the_demo_shop_has_customers_without_orders_and_products_never_sold() -> None:
     with closing(demo.in_memory()) as database:
-        silent = sqlite.query(database, "SELECT COUNT(*) FROM customers WHERE customer_id NOT IN (SELECT customer_id FROM orders)")
-        unsold = sqlite.query(database, "SELECT COUNT(*) FROM products WHERE product_id NOT IN (SELECT product_id FROM order_items)")
+        silent = sqlite.query(
+            database,
+            "SELECT COUNT(*) FROM customers WHERE customer_id NOT IN (SELECT customer_id FROM orders)",
+        )
+        unsold = sqlite.query(
+            database,
+            "SELECT COUNT(*) FROM products WHERE product_id NOT IN (SELECT product_id FROM order_items)",
+        )
 
     assert (silent.rows, unsold.rows) == (((9,),), ((2,),))
