@@ -173,7 +173,12 @@ def _models(cluster: Cluster) -> Finding:
     failed = [model for model in cluster.models if model.phase == "failed"]
     if failed:
         reasons = [f"`{m.uid}`: {next((r.reason for r in m.replicas if r.reason), 'no reason given')}" for m in failed]
-        return Finding("models", Health.ILL, "; ".join(reasons), f"biai-xinf stop {failed[0].uid}")
+        return Finding(
+            "models",
+            Health.ILL,
+            "; ".join(reasons),
+            "biai-xinf launch tries again; the entry of a failure stays until then",
+        )
     ready = sum(model.phase == "ready" for model in cluster.models)
     return Finding("models", Health.WELL, f"{ready} of {len(cluster.models)} ready" if cluster.models else "none runs")
 

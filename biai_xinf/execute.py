@@ -8,7 +8,7 @@ from typing import Protocol
 
 from biai_xinf import wire
 from biai_xinf.client import Client
-from biai_xinf.errors import BiaiXinfError, LaunchFailed, NotFound, XinferenceError
+from biai_xinf.errors import AlreadyRunning, BiaiXinfError, LaunchFailed, NotFound, UidTaken, XinferenceError
 from biai_xinf.plan import Action, Change
 from biai_xinf.state import Launch
 
@@ -40,10 +40,20 @@ def launch(client: Client, launch: Launch, report: Report) -> None:
         report(None, "registering")
         register(client, launch)
     try:
-        client.launch(launch.body)
+        _begin(client, launch)
         wait_until_ready(client, launch.uid, report)
     except KeyboardInterrupt:
         raise _interrupted(client, launch.uid, report) from None
+
+
+def _begin(client: Client, launch: Launch) -> None:
+    try:
+        client.launch(launch.body)
+    except AlreadyRunning as error:
+        raise UidTaken(
+            f"`{launch.uid}` is launched already, by somebody else",
+            hint="`biai-xinf status` shows what it is; launching again waits for it",
+        ) from error
 
 
 def register(client: Client, launch: Launch) -> None:

@@ -73,6 +73,8 @@ def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) ->
         _model(instance.model_uid, phase, instance, details.get(instance.model_uid))
         for instance in instances
         if (phase := _PHASES.get(instance.status)) is not None
+        # Xinference 4.1 turns a cancelled launch into an ERROR without a message; nothing failed.
+        and not (phase == "failed" and not instance.error_message)
     ]
     # After a restart of the supervisor its workers' models answer, though their instances are forgotten.
     known = {model.uid for model in models}

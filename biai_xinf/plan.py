@@ -85,6 +85,9 @@ def _remove(uid: str, cluster: Cluster) -> Change:
     model = cluster.model(uid)
     if model is None:
         return Change(Action.KEEP, uid, "is not running")
+    if model.phase == "failed":
+        # Xinference 4.1 keeps the row of a failed launch until the uid is launched again; no call removes it.
+        return Change(Action.KEEP, uid, "failed to launch, and does not run")
     return Change(Action.TERMINATE, uid, f"is {model.phase}")
 
 

@@ -9,9 +9,9 @@ import click
 from biai_xinf.cli.connect import connect
 from biai_xinf.cli.output import progress, say, show_json
 from biai_xinf.errors import UnknownName
-from biai_xinf.plan import Action
+from biai_xinf.plan import Action, Change
 from biai_xinf.reconcile import carry_out, prepare
-from biai_xinf.state import Desired
+from biai_xinf.state import Cluster, Desired
 
 
 @click.command("stop")
@@ -23,15 +23,25 @@ def command(endpoint: str | None, uids: tuple[str, ...], as_json: bool) -> None:
     desired = Desired(absent=uids)
     with connect(endpoint) as client:
         cluster, plan = prepare(client, desired)
-        unknown = [change.uid for change in plan.changes if change.action is Action.KEEP]
-        if unknown:
-            close = difflib.get_close_matches(unknown[0], [model.uid for model in cluster.models])
-            meant = f"did you mean `{close[0]}`? " if close else ""
-            raise UnknownName(f"no model runs as `{unknown[0]}`", hint=f"{meant}`biai-xinf status` shows them all")
+        for uid in uids:
+            if cluster.model(uid) is None:
+                raise _unknown(uid, cluster)
         for outcome in carry_out(client, plan, desired, lambda change: progress(change.uid)):
             if outcome.error is not None:
                 raise outcome.error
             if not as_json:
-                say(f"`{outcome.change.uid}` is stopped")
+                say(_what_is_true_now(outcome.change))
     if as_json:
         show_json({"stopped": list(uids)})
+
+
+def _what_is_true_now(change: Change) -> str:
+    if change.action is Action.KEEP:
+        return f"`{change.uid}` {change.reason}; the entry goes away when it is launched again"
+    return f"`{change.uid}` is stopped"
+
+
+def _unknown(uid: str, cluster: Cluster) -> UnknownName:
+    close = difflib.get_close_matches(uid, [model.uid for model in cluster.models])
+    meant = f"did you mean `{close[0]}`? " if close else ""
+    return UnknownName(f"no model runs as `{uid}`", hint=f"{meant}`biai-xinf status` shows them all")
