@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -48,7 +49,7 @@ class Bearer:
             if self._refresh_token:
                 return self._renew()
             if self._password is None:
-                raise AuthFailed("Xinference refused these credentials before", status=401, hint=HINT)
+                raise AuthFailed("these credentials were refused or have expired", status=401, hint=HINT)
             return None
 
     def second(self, refused: str | None) -> str | None:
@@ -73,11 +74,12 @@ class Bearer:
             return self._tokens()
 
     def _renew(self) -> str:
+        spent = self._refresh_token
         try:
             return self._refresh() if self._refresh_token else self._login()
         except AuthFailed:
             saved = saved_credentials(self._saved_for) if self._saved_for else None
-            if saved and saved.access_token:
+            if saved and saved.access_token and saved.refresh_token != spent:
                 self._access_token, self._refresh_token = saved.access_token, saved.refresh_token
                 return saved.access_token
             if self._password is None:
@@ -104,7 +106,9 @@ class Bearer:
         # Refresh tokens rotate: the old one is void from here on.
         self._access_token, self._refresh_token = token.access_token, token.refresh_token
         if self._saved_for:
-            save_credentials(self._saved_for, self._tokens())
+            # Where the file cannot be written, the login is still good in this process.
+            with contextlib.suppress(OSError):
+                save_credentials(self._saved_for, self._tokens())
         return token.access_token
 
     def _tokens(self) -> Credentials:

@@ -71,8 +71,15 @@ def as_data(question: str, answer: Answer) -> dict[str, object]:
 def _tell(answer: Answer) -> None:
     show(answer.sql)
     show()
-    cells = [["NULL" if value is None else str(value) for value in row] for row in answer.rows.rows]
-    show(table(answer.rows.columns, cells))
+    rows = answer.rows.rows
+    show(table(answer.rows.columns, [[_cell(value) for value in row] for row in rows]))
     say()
-    more = "the first " if answer.rows.cut else ""
-    say(f"{more}{len(cells)} rows; model {answer.model_s:.2f} s, database {answer.database_s:.3f} s")
+    count = f"{'the first ' if answer.rows.cut else ''}{len(rows)} row{'' if len(rows) == 1 else 's'}"
+    say(f"{count}; model {answer.model_s:.2f} s, database {answer.database_s:.3f} s")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "NULL"
+    # Sums of prices end in digits that no money has.
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -12,11 +12,15 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from run to run: times, sizes of free memory, ports of workers, process ids, versions.
 _VARYING = [
+    (re.compile(r"\S+/\.?(xinference|biai-xinf)\b"), r"~/.\1"),
     (re.compile(r"\d+(\.\d+)? s\b"), "N s"),
     (re.compile(r"\d+(\.\d+)? (TiB|GiB|MiB|KiB)\b"), "N GiB"),
     (re.compile(r"127\.0\.0\.1:(?!9997)\d+"), "127.0.0.1:PORT"),
     (re.compile(r"pid \d+"), "pid N"),
     (re.compile(r"\b\d+\.\d+\.\d+(\.\d+)?\b"), "N.N.N"),
+    (re.compile(r"Python N.N.N on .*"), "Python N.N.N on SYSTEM"),
+    # The number of processors in the table of workers.
+    (re.compile(r"(127\.0\.0\.1:PORT) \d+ N GiB"), r"\1 N N GiB"),
 ]
 
 

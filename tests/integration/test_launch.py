@@ -166,7 +166,11 @@ def test_a_running_model_that_answers_wrong_is_reported_and_left_alone(fake: Fak
         ("Failed to init server, please check the input params.", "Failed to init server", "log of the worker"),
         ("OSError: [Errno 28] No space left on device", "No space left on device", "free some disk"),
         ("CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA out of memory", "another recipe needs less"),
-        ("Traceback (most recent call last):\n  File x\nValueError: unknown architecture", "ValueError: unknown", "log"),
+        (
+            "Traceback (most recent call last):\n  File x\nValueError: unknown architecture",
+            "ValueError: unknown",
+            "log",
+        ),
     ],
 )
 def test_a_launch_that_fails_gives_the_engines_own_reason(
@@ -338,7 +342,7 @@ def test_ask_shows_a_table(fake: FakeXinference) -> None:
     result = at(fake, "ask", QUESTION, "--db", "demo", "--model", "coder", "--limit", "1")
 
     assert result.stdout.splitlines()[-2:] == ["city       remark", "Barcelona  NULL"]
-    assert result.stderr.startswith("\nthe first 1 rows")
+    assert result.stderr.startswith("\nthe first 1 row;")
 
 
 @pytest.mark.parametrize(
