@@ -13,6 +13,7 @@ from biai_xinf import wire
 from biai_xinf.credentials import HINT as CREDENTIALS_HINT
 from biai_xinf.credentials import Credentials, saved_credentials
 from biai_xinf.errors import AuthFailed, LaunchFailed, NotFound, NotReady, Rejected, ServerFailed
+from biai_xinf.specs import ModelType
 from biai_xinf.transport import READ_TIMEOUT, Call, Transport
 
 # Seconds to wait for what may take long by nature.
@@ -132,11 +133,11 @@ class Client:
 
     # Registrations and engines
 
-    def registrations(self, model_type: wire.ModelType) -> list[wire.Registration]:
+    def registrations(self, model_type: ModelType) -> list[wire.Registration]:
         """Names known for this type, built-in and custom; empty while no worker is connected."""
         return self._transport.request(self._get(f"/v1/model_registrations/{model_type}"), list[wire.Registration])
 
-    def registration(self, model_type: wire.ModelType, name: str) -> dict[str, Any] | None:
+    def registration(self, model_type: ModelType, name: str) -> dict[str, Any] | None:
         """The whole family of that name, as it can be registered again; None if there is none."""
         try:
             call = self._get(f"/v1/model_registrations/{model_type}/{_name(name)}")
@@ -144,18 +145,18 @@ class Client:
         except NotFound:
             return None
 
-    def register(self, model_type: wire.ModelType, family: Mapping[str, Any], persist: bool = True) -> None:
+    def register(self, model_type: ModelType, family: Mapping[str, Any], persist: bool = True) -> None:
         """Make a custom family known on all present workers; Rejected if it is wrong or its name is taken."""
         body = {"model": json.dumps(family), "persist": persist}
         call = Call("POST", f"/v1/model_registrations/{model_type}", body, timeout=self._timeout)
         self._transport.request(call, object)
 
-    def unregister(self, model_type: wire.ModelType, name: str) -> None:
+    def unregister(self, model_type: ModelType, name: str) -> None:
         """Forget a custom family; says nothing if there is none. Running models stay."""
         call = Call("DELETE", f"/v1/model_registrations/{model_type}/{_name(name)}", timeout=self._timeout)
         self._transport.request(call, object)
 
-    def engines(self, model_type: wire.ModelType, name: str, virtual_env: bool | None = None) -> wire.Engines:
+    def engines(self, model_type: ModelType, name: str, virtual_env: bool | None = None) -> wire.Engines:
         """Per engine what it can load of a model, or why it cannot; empty for an unknown name.
 
         `virtual_env` asks as if engines came in virtual environments (True) or not (False); None leaves it to

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Protocol
 
 from biai_xinf import wire
 from biai_xinf.client import Client
 from biai_xinf.errors import AlreadyRunning, BiaiXinfError, LaunchFailed, NotFound, UidTaken, XinferenceError
 from biai_xinf.plan import Action, Change
+from biai_xinf.progress import Report
 from biai_xinf.state import Launch
 
 # Loading takes seconds at least; asking more often would cost the server more than it tells us.
 _POLL_S = 0.3
 _REMOVAL_TIMEOUT_S = 60
-
-
-class Report(Protocol):
-    """Called while work goes on: how far it is (0 to 1, None where unknown), and what is done now."""
-
-    def __call__(self, fraction: float | None, stage: str) -> None: ...
 
 
 def execute(client: Client, change: Change, report: Report) -> None:

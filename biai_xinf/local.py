@@ -23,6 +23,7 @@ from biai_xinf import local_log, ports, processes
 from biai_xinf.errors import LocalServiceFailed
 from biai_xinf.home import home
 from biai_xinf.processes import Process
+from biai_xinf.progress import Report, silent
 from biai_xinf.units import GIB, format_size
 
 DEFAULT_PORT = 9997
@@ -38,8 +39,6 @@ SETTINGS = {
     "XINFERENCE_MODEL_ACTOR_AUTO_RECOVER_LIMIT": "5",
 }
 _SECRETS = ("BIAI_XINF_PASSWORD", "BIAI_XINF_API_KEY")
-
-Progress = Callable[[float | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def start(
     *,
     auth: bool = False,
     probe: Callable[[str], bool] = ports.worker_joined,
-    on_progress: Progress | None = None,
+    report: Report = silent,
     timeout_s: float = 300,
     command: Sequence[str] | None = None,
 ) -> LocalService:
@@ -99,7 +98,6 @@ def start(
     """
     auth = auth or _environment_asks_for_auth()
     deadline = time.monotonic() + timeout_s
-    report = on_progress or (lambda fraction, stage: None)
     with _only_start(deadline):
         service = running()
         if service is not None:
@@ -216,7 +214,7 @@ def _refuse_taken(port: int) -> None:
         what, hint = f"you may not listen on port {port}", "choose one above 1023 with `--port`"
         raise LocalServiceFailed(what, hint=hint) from None
     other = ports.next_free(port)
-    hint = f"choose another port, such as `--port {other}`" if other else "choose another port with `--port`"
+    hint = f"choose another port: `biai-xinf up --port {other or 'N'}`"
     raise LocalServiceFailed(f"port {port} is taken by {ports.who_answers(port)}", hint=hint)
 
 
@@ -236,7 +234,7 @@ def _environment(auth: bool) -> dict[str, str]:
     }
 
 
-def _wait(service: LocalService, probe: Callable[[str], bool], deadline: float, report: Progress) -> None:
+def _wait(service: LocalService, probe: Callable[[str], bool], deadline: float, report: Report) -> None:
     while time.monotonic() < deadline:
         if not processes.alive(service.process):
             raise _not_ready(service, "the local Xinference ended while starting")

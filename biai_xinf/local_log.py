@@ -11,6 +11,8 @@ from typing import IO
 KEPT = 5
 # `2026-11-22T16:07:54.870Z ERROR xinference.core.worker pid:1 role:local address:... node:vm message`
 _PREFIX = re.compile(r"^\d{4}-\S+ [A-Z]+ \S+ pid:\d+ .*?node:\S+ ")
+# `0.00.006.393 E llama_model_load: error loading model: ...`
+_LLAMA_CPP_ERROR = re.compile(r"^\d+\.\d\d\.\d{3}\.\d{3} E (\S.*?)\s*$", re.MULTILINE)
 _ERROR = re.compile(r"^(\d{4}-\S+ (ERROR|CRITICAL) |[\w.]*(Error|Exception|Exit)(:|$)|\S+: error:)")
 
 
@@ -42,8 +44,23 @@ def last_words(log: Path) -> str:
     return _PREFIX.sub("", last)[:500]
 
 
-def _read(log: Path) -> str:
+def engine_errors(log: Path, since: int = 0) -> list[str]:
+    """What llama.cpp says went wrong, each line once, from byte `since` of the log on.
+
+    Xinference 4.1 passes on no more of it than `Failed to init server, please check the input params.`
+    """
+    return list(dict.fromkeys(_LLAMA_CPP_ERROR.findall(_read(log, since))))
+
+
+def size(log: Path) -> int:
+    """How much was written so far, in bytes."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def _read(log: Path, since: int = 0) -> str:
     try:
-        return log.read_text(encoding="utf-8", errors="replace")
+        with log.open("rb") as file:
+            file.seek(since)
+            return file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from biai_xinf import wire
 from biai_xinf.catalogue import Entry
 from biai_xinf.client import Client
+from biai_xinf.endpoint import is_loopback
 from biai_xinf.errors import Forbidden
 from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
@@ -43,12 +43,6 @@ def observe(client: Client, wanted: Iterable[Entry] = ()) -> Cluster:
         # Whether workers elsewhere reach a hub cannot be told from here.
         hub=hub_from_here() if here else None,
     )
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Whether an endpoint is on this machine."""
-    host = urlsplit(endpoint).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _worker(address: str, status: wire.WorkerStatus) -> Worker:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from biai_xinf.client import Client
 from biai_xinf.errors import BiaiXinfError, WrongAnswers
-from biai_xinf.execute import Report, execute, remove
+from biai_xinf.execute import execute, remove
 from biai_xinf.observe import observe
 from biai_xinf.plan import Action, Change, Plan, make_plan
+from biai_xinf.progress import Report
 from biai_xinf.specs import ModelSpec
 from biai_xinf.state import Cluster, Desired
 from biai_xinf.verify import Check, verify

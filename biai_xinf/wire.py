@@ -6,11 +6,9 @@ Shapes were recorded from Xinference 4.1.0; `tests/contract` holds them on the r
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, model_validator
-
-ModelType = Literal["LLM", "embedding", "rerank"]
 
 # Devices whose memory Xinference cannot read are reported as 1 byte in total (device_utils.py, 4.1.0).
 _SMALLEST_GPU = 2**20

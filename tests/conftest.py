@@ -2,6 +2,9 @@ from pathlib import Path
 
 import pytest
 
+# Fixtures for every folder of tests: one real server serves them all.
+from tests.xinference_fixtures import real_xinference, real_xinference_with_auth  # noqa: F401
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

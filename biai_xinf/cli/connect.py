@@ -27,7 +27,7 @@ def connect_or_start(given: str | None) -> Client:
     if local.running() is None:
         say("no Xinference runs here; starting one, open to this machine only, without authentication")
     with progress("local Xinference") as report:
-        service = local.start(on_progress=report)
+        service = local.start(report=report)
     say(f"Xinference runs at {service.endpoint}; `biai-xinf down` stops it")
     say()
     return _client(service.endpoint)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
+from biai_xinf import local, local_log
 from biai_xinf.catalogue import Entry, find, load_catalogue
 from biai_xinf.cli.connect import connect_or_start
 from biai_xinf.cli.output import progress, say, show, show_json
 from biai_xinf.cli.render import plan_text
 from biai_xinf.client import Client
+from biai_xinf.errors import LaunchFailed
 from biai_xinf.reconcile import Outcome, carry_out, prepare
 from biai_xinf.state import Desired, DesiredModel
 
@@ -38,9 +43,10 @@ def command(endpoint: str | None, name: str, uid: str | None, recipe: str | None
         _, plan = prepare(client, desired)
         say(plan_text(plan))
         say()
-        (outcome,) = carry_out(client, plan, desired, lambda change: progress(change.uid))
-        if outcome.error is not None:
-            raise outcome.error
+        with engine_words(client):
+            (outcome,) = carry_out(client, plan, desired, lambda change: progress(change.uid))
+            if outcome.error is not None:
+                raise outcome.error
         (want,) = desired.models
         if as_json:
             show_json(as_data(client, want.entry, outcome))
@@ -48,6 +54,19 @@ def command(endpoint: str | None, name: str, uid: str | None, recipe: str | None
             say(_success(outcome))
             say()
             show(how_to_use(client, want.entry, outcome.change.uid))
+
+
+@contextmanager
+def engine_words(client: Client) -> Iterator[None]:
+    """Where the log of the Xinference is ours to read, a launch that failed tells what the engine itself said."""
+    service = local.running()
+    log = service.log if service and service.endpoint == client.endpoint else None
+    since = local_log.size(log) if log else 0
+    try:
+        yield
+    except LaunchFailed as error:
+        said = local_log.engine_errors(log, since) if log else []
+        raise LaunchFailed(error.message, details=[*error.details, *said], hint=error.hint) from error
 
 
 def _success(outcome: Outcome) -> str:

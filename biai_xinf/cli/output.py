@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import click
+
+from biai_xinf.progress import Report
 
 # Columns of a line that nobody wraps.
 _ENDLESS = 10_000
@@ -45,12 +46,6 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     with console.capture() as captured:
         console.print(grid)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
-class Report(Protocol):
-    """Called again and again while work goes on: how far (0 to 1, None where unknown) and what is done now."""
-
-    def __call__(self, fraction: float | None, stage: str) -> None: ...
 
 
 @contextmanager

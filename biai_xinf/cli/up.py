@@ -33,7 +33,7 @@ def command(port: int | None, auth: bool, username: str, as_json: bool) -> None:
     """
     before = local.running()
     with progress("local Xinference") as report:
-        service = local.start(port, auth=auth, on_progress=report)
+        service = local.start(port, auth=auth, report=report)
     login = _login(service, username) if service.auth else "off, whoever uses this machine may use it"
     if as_json:
         show_json({key: value for key, value in asdict(service).items() if key != "birth"})

@@ -305,7 +305,7 @@ def test_a_taken_port_is_refused_and_says_who_answers(
 
     assert failure.value.message == f"port {taken} is taken by {who}"
     assert failure.value.hint is not None
-    assert failure.value.hint.startswith("choose another port, such as `--port ")
+    assert failure.value.hint.startswith("choose another port: `biai-xinf up --port ")
     assert local.running() is None
 
 
@@ -632,3 +632,18 @@ def test_down_stops_what_runs(port: int, capsys: pytest.CaptureFixture[str]) -> 
 def test_down_with_nothing_running_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("down") == 0
     assert capsys.readouterr().err == "no local Xinference is running; `biai-xinf up` starts one\n"
+
+
+def test_the_log_tells_what_the_engine_itself_said_each_line_once(tmp_path: Path) -> None:
+    log = tmp_path / "xinference.log"
+    log.write_text("0.00.001.001 E an earlier launch\n", encoding="utf-8")
+    since = local_log.size(log)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(
+            "0.00.002.032 I loading\n"
+            "0.00.006.393 E llama_model_load: error loading model: bad magic\n"
+            "0.00.007.097 E llama_model_load: error loading model: bad magic\n"
+            "2026-11-22T16:59:05.321Z ERROR xinference.core.supervisor pid:1 node:vm Failed to launch\n"
+        )
+
+    assert local_log.engine_errors(log, since) == ["llama_model_load: error loading model: bad magic"]
