@@ -14,6 +14,8 @@ from biai_xinf.state import Launch
 
 # Loading takes seconds at least; asking more often would cost the server more than it tells us.
 _POLL_S = 0.3
+# The largest weights load in minutes; a launch of Xinference 4.1 whose engine aborted was seen to hang for ever.
+_STALLED_S = 1800
 _REMOVAL_TIMEOUT_S = 60
 
 
@@ -64,6 +66,7 @@ def register(client: Client, launch: Launch) -> None:
 
 def wait_until_ready(client: Client, uid: str, report: Report) -> None:
     """Return once the model is loaded; LaunchFailed holds the engine's own reason where one was given."""
+    seen, moved = None, time.monotonic()
     while True:
         instance = _instance(client, uid)
         if instance is None:
@@ -73,6 +76,13 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
         if instance.status == "ERROR":
             raise _failed(client, instance)
         progress = client.progress(uid)
+        if progress != seen:
+            seen, moved = progress, time.monotonic()
+        elif time.monotonic() - moved > _STALLED_S:
+            raise LaunchFailed(
+                f"`{uid}` has been loading without progress for {_STALLED_S / 60:.0f} minutes",
+                hint=f"Xinference's log says what it waits for; `biai-xinf stop {uid}` takes the launch back",
+            )
         report(progress.progress, (progress.stage or "loading").lower())
         time.sleep(_POLL_S)
 

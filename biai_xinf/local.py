@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -220,18 +221,24 @@ def _refuse_taken(port: int) -> None:
 
 def _environment(auth: bool) -> dict[str, str]:
     """Our settings; the user's own win, except where the service would not be what we say it is."""
-    package_root = str(Path(__file__).parents[1])
     # Our own logins are no business of the models, whose processes inherit all this.
     own = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     return {
         **SETTINGS,
         **own,
+        **_python_path(),
         "XINFERENCE_HOME": str(xinference_home()),
         # Xinference 4.1 has authentication on by default: nothing works before an admin was created.
         "XINFERENCE_AUTH_ADVANCED": "1" if auth else "0",
-        # A checkout that is not installed is importable from the current folder only, which changes.
-        "PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])),
     }
+
+
+def _python_path() -> dict[str, str]:
+    """A checkout that is not installed is importable from the current folder only, which changes."""
+    package_root = str(Path(__file__).parents[1])
+    if package_root in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))}
 
 
 def _wait(service: LocalService, probe: Callable[[str], bool], deadline: float, report: Report) -> None:

@@ -15,6 +15,7 @@ import yaml
 from biai_xinf import demo, execute
 from biai_xinf.client import Client
 from biai_xinf.plan import Change
+from biai_xinf.wire import Progress
 from tests.builders import recipe, spec_data
 from tests.commandline import Result, run
 from tests.fake_xinference import GIB, FakeGpu, FakeWorker, FakeXinference, Launching, option
@@ -186,6 +187,17 @@ def test_a_launch_that_fails_gives_the_engines_own_reason(
     assert said in error.splitlines()[0]
     assert hint in error
     assert "pid=" not in error
+
+
+def test_a_launch_that_hangs_is_given_up(fake: FakeXinference, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.launches["coder"] = Launching(looks=10**6)
+    monkeypatch.setattr(Client, "progress", lambda *_: Progress(progress=0.5, stage="loading"))
+    monkeypatch.setattr(execute, "_STALLED_S", 0)
+
+    result = at(fake, "launch", "coder")
+
+    assert result.exit_code == 1
+    assert "error: `coder` has been loading without progress for 0 minutes\n\nhint: " in result.stderr
 
 
 def test_a_failed_launch_can_be_tried_again(fake: FakeXinference) -> None:

@@ -1,0 +1,169 @@
+"""Real models of a few kilobytes with random weights: engines run them in a second, and they say nonsense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+SEED = 20260801
+WIDTH, HEADS, FEED_FORWARD = 32, 2, 64
+END_OF_TEXT = "<|endoftext|>"
+TURNS = ("<|im_start|>", "<|im_end|>")
+
+
+def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf") -> Path:
+    """A one-layer Qwen2 that spells bytes; about 100 KiB."""
+    path = directory / name
+    tokens = [*_byte_tokens(), *TURNS, END_OF_TEXT]
+    writer = gguf.GGUFWriter(path, "qwen2")
+    writer.add_name("tiny")
+    writer.add_context_length(2048)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
+    writer.add_token_types([normal] * 256 + [control] * (len(tokens) - 256))
+    # llama.cpp insists on a merge; that of two spaces disturbs nothing.
+    writer.add_token_merges(["\u0120 \u0120"])
+    writer.add_bos_token_id(tokens.index(END_OF_TEXT))
+    writer.add_eos_token_id(tokens.index(TURNS[1]))
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(
+        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+        "<|im_start|>assistant\n"
+    )
+    random = np.random.default_rng(SEED)
+    _half(writer, random, "token_embd.weight", len(tokens), WIDTH)
+    for projection in ("q", "k", "v"):
+        _half(writer, random, f"blk.0.attn_{projection}.weight", WIDTH, WIDTH)
+        writer.add_tensor(f"blk.0.attn_{projection}.bias", np.zeros(WIDTH, np.float32))
+    _half(writer, random, "blk.0.attn_output.weight", WIDTH, WIDTH)
+    for norm in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+        writer.add_tensor(f"{norm}.weight", np.ones(WIDTH, np.float32))
+    _half(writer, random, "blk.0.ffn_gate.weight", FEED_FORWARD, WIDTH)
+    _half(writer, random, "blk.0.ffn_up.weight", FEED_FORWARD, WIDTH)
+    _half(writer, random, "blk.0.ffn_down.weight", WIDTH, FEED_FORWARD)
+    _half(writer, random, "output.weight", len(tokens), WIDTH)
+    return _finish(writer, path)
+
+
+def tiny_embedding_gguf(directory: Path, name: str = "tiny-embedding.f16.gguf") -> Path:
+    """A one-layer BERT over single letters, pooled by the mean; 32 dimensions."""
+    path = directory / name
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1) if not chr(code).isupper()]
+    # In GGUF a word's first piece is written with "\u2581" before it, its others without a mark.
+    tokens = [*special, *(f"\u2581{letter}" for letter in letters), *letters]
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_name("tiny")
+    writer.add_context_length(512)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_type_count(2)
+    normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
+    writer.add_token_types([control] * len(special) + [normal] * (len(tokens) - len(special)))
+    writer.add_pad_token_id(0)
+    writer.add_unk_token_id(1)
+    writer.add_bos_token_id(2)
+    writer.add_eos_token_id(3)
+    writer.add_sep_token_id(3)
+    writer.add_mask_token_id(4)
+    random = np.random.default_rng(SEED)
+    _half(writer, random, "token_embd.weight", len(tokens), WIDTH)
+    # llama.cpp adds these two up as they are, and aborts the whole process unless they are 32 bits wide.
+    for table, rows in (("token_types", 2), ("position_embd", 512)):
+        writer.add_tensor(f"{table}.weight", _weights(random, rows, WIDTH))
+    for projection in ("attn_q", "attn_k", "attn_v", "attn_output"):
+        _linear(writer, random, f"blk.0.{projection}", WIDTH, WIDTH)
+    _linear(writer, random, "blk.0.ffn_up", FEED_FORWARD, WIDTH)
+    _linear(writer, random, "blk.0.ffn_down", WIDTH, FEED_FORWARD)
+    for norm in ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"):
+        writer.add_tensor(f"{norm}.weight", np.ones(WIDTH, np.float32))
+        writer.add_tensor(f"{norm}.bias", np.zeros(WIDTH, np.float32))
+    return _finish(writer, path)
+
+
+def llm_family(name: str, path: Path) -> dict[str, object]:
+    """A registration of a GGUF file for POST /v1/model_registrations/LLM."""
+    return {
+        "version": 2,
+        "model_name": name,
+        "model_lang": ["en"],
+        "model_ability": ["chat", "generate"],
+        "model_family": name,
+        "context_length": 2048,
+        "chat_template": "",
+        "stop": list(TURNS),
+        "stop_token_ids": [],
+        "model_specs": [_spec(path, model_size_in_billions=1)],
+    }
+
+
+def embedding_family(name: str, path: Path) -> dict[str, object]:
+    """A registration of a GGUF file for POST /v1/model_registrations/embedding."""
+    return {
+        "version": 2,
+        "model_name": name,
+        "dimensions": WIDTH,
+        "max_tokens": 512,
+        "language": ["en"],
+        "model_specs": [_spec(path)],
+    }
+
+
+def _spec(path: Path, **more: object) -> dict[str, object]:
+    return {
+        "model_format": "ggufv2",
+        "quantization": "f16",
+        "model_id": "tiny/tiny",
+        "model_uri": path.parent.as_uri(),
+        "model_file_name_template": path.name,
+        **more,
+    }
+
+
+def _byte_tokens() -> list[str]:
+    """GPT-2's letters for the 256 bytes: printable ones stand for themselves, the others are moved up."""
+    printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    moved = iter(range(0x100, 0x200))
+    return [chr(byte) if byte in printable else chr(next(moved)) for byte in range(256)]
+
+
+def _half(writer: gguf.GGUFWriter, random: np.random.Generator, name: str, rows: int, columns: int) -> None:
+    writer.add_tensor(name, _weights(random, rows, columns).astype(np.float16))
+
+
+def _weights(random: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    return (random.standard_normal((rows, columns)) * 0.1).astype(np.float32)
+
+
+def _linear(writer: gguf.GGUFWriter, random: np.random.Generator, name: str, rows: int, columns: int) -> None:
+    _half(writer, random, f"{name}.weight", rows, columns)
+    writer.add_tensor(f"{name}.bias", np.zeros(rows, np.float32))
+
+
+def _finish(writer: gguf.GGUFWriter, path: Path) -> Path:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
