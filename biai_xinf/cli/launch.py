@@ -114,6 +114,8 @@ def how_to_use(client: Client, entry: Entry, uid: str) -> str:
         "",
         *python,
     ]
+    if header:
+        lines += ["", "an API key is made on the page that `biai-xinf ui keys` opens"]
     if entry.spec.role == "sql":
         lines += [
             "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -41,7 +42,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         grid.add_column(heading, header_style="")
     for row in rows:
         grid.add_row(*map(Text, row))
-    on_terminal = click.get_text_stream("stdout").isatty()
+    on_terminal = sys.stdout.isatty()
     console = Console(width=None if on_terminal else _ENDLESS, color_system=None)
     with console.capture() as captured:
         console.print(grid)
@@ -51,7 +52,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
     """Long work: a bar on a terminal, one plain line per new stage elsewhere."""
-    if click.get_text_stream("stderr").isatty():
+    if sys.stderr.isatty():
         with _bar(title) as report:
             yield report
     else:

@@ -20,12 +20,15 @@ PAGES = {
 
 
 @click.command("ui")
-@click.argument("page", type=click.Choice(list(PAGES)), default="running")
+@click.argument("page", type=click.Choice(list(PAGES)), default="running", metavar="[PAGE]")
 @click.option("--model", metavar="UID", help="The page of one running model.")
 @click.option("--print", "only_print", is_flag=True, help="Print the address, open nothing.")
 @click.pass_obj
 def command(endpoint: str | None, page: str, model: str | None, only_print: bool) -> None:
-    """Open Xinference's Web UI at the right page."""
+    """Open Xinference's Web UI at the right page.
+
+    PAGE is running (the default), launch, custom (models of your own), cluster, or keys (API keys).
+    """
     with connect(endpoint) as client:
         client.auth_enabled()
         url = client.ui_url(f"/running-model/{model}" if model else PAGES[page])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from dataclasses import asdict
 
 import click
@@ -61,7 +62,7 @@ def _create_administrator(service: LocalService, username: str) -> str:
         what = f"Xinference needs an administrator, but its setup token is not in {service.log}"
         raise LocalServiceFailed(what, hint="run `biai-xinf down`, then `biai-xinf up --auth`")
     given = os.environ.get("BIAI_XINF_PASSWORD")
-    if not given and not click.get_text_stream("stderr").isatty():
+    if not given and not sys.stderr.isatty():
         raise LocalServiceFailed(
             f"Xinference runs at {service.endpoint}, but its administrator `{username}` needs a password",
             hint="set BIAI_XINF_PASSWORD and run `biai-xinf up --auth` again; a terminal is shown a new one",
