@@ -6,15 +6,17 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from biai_xinf import wire
 from biai_xinf.credentials import HINT as CREDENTIALS_HINT
 from biai_xinf.credentials import Credentials, saved_credentials
 from biai_xinf.errors import AuthFailed, LaunchFailed, NotFound, NotReady, Rejected, ServerFailed
-from biai_xinf.specs import ModelType
 from biai_xinf.transport import READ_TIMEOUT, Call, Transport
+
+if TYPE_CHECKING:
+    from biai_xinf.specs import ModelType
 
 # Seconds to wait for what may take long by nature.
 ANSWER_TIMEOUT = 300.0

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from biai_xinf import wire
-from biai_xinf.catalogue import Entry
 from biai_xinf.client import Client
 from biai_xinf.endpoint import is_loopback
 from biai_xinf.errors import Forbidden
 from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
-from biai_xinf.specs import ModelType, model_type
 from biai_xinf.state import Cluster, ObservedModel, Offers, Phase, Replica, Weights
+
+if TYPE_CHECKING:
+    from biai_xinf.catalogue import Entry
+    from biai_xinf.specs import ModelType
 
 _UNTOLD: tuple[None] = (None,)
 _PHASES: dict[str, Phase] = {
@@ -109,7 +112,7 @@ def _cached(client: Client) -> frozenset[Weights] | None:
 
 def _offers(client: Client, wanted: Iterable[Entry]) -> dict[tuple[ModelType, str], Offers]:
     names = {
-        (model_type(entry.spec), recipe.model.model_name)
+        (entry.spec.model_type, recipe.model.model_name)
         for entry in wanted
         for recipe in entry.spec.recipes
         if recipe.registration is None

@@ -10,7 +10,7 @@ from biai_xinf.catalogue import Entry
 from biai_xinf.errors import UidTaken
 from biai_xinf.memory import Ledger, Placement, ledger
 from biai_xinf.resolve import Resolution, need_of, recipe_running, resolve
-from biai_xinf.specs import Recipe, model_type
+from biai_xinf.specs import Recipe
 from biai_xinf.state import Cluster, Desired, DesiredModel, Launch, ObservedModel
 
 # Xinference's name for `parallel` differs by engine; engines left out have no such option.
@@ -121,7 +121,7 @@ def launch_of(entry: Entry, recipe: Recipe, placement: Placement, uid: str) -> L
     """The launch of one recipe at one place, in the words of Xinference's `POST /v1/models`."""
     body: dict[str, Any] = {
         "model_uid": uid,
-        "model_type": model_type(entry.spec),
+        "model_type": entry.spec.model_type,
         "model_engine": recipe.engine,
         **recipe.model.model_dump(exclude_none=True),
         **_sizing(entry, recipe),
@@ -130,13 +130,13 @@ def launch_of(entry: Entry, recipe: Recipe, placement: Placement, uid: str) -> L
     }
     if (path := entry.model_path(recipe)) is not None:
         body["model_path"] = path
-    return Launch(body, model_type(entry.spec), entry.registrations.get(recipe.name))
+    return Launch(body, entry.spec.model_type, entry.registrations.get(recipe.name))
 
 
 def _sizing(entry: Entry, recipe: Recipe) -> dict[str, Any]:
     sizing: dict[str, Any] = {}
     # Xinference 4.1 answers 400 to `context_length` for embedding and rerank models.
-    if recipe.requires.context is not None and model_type(entry.spec) == "LLM":
+    if recipe.requires.context is not None and entry.spec.model_type == "LLM":
         sizing["context_length"] = recipe.requires.context
     if recipe.requires.parallel is not None and recipe.engine in _PARALLEL:
         sizing[_PARALLEL[recipe.engine]] = recipe.requires.parallel

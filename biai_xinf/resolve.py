@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from biai_xinf.errors import NothingFits
 from biai_xinf.memory import Ledger, Need, Placement
-from biai_xinf.specs import ModelSpec, Recipe, model_type
+from biai_xinf.specs import ModelSpec, Recipe
 from biai_xinf.state import Cluster, DesiredModel, ObservedModel, Weights
 
 
@@ -96,7 +96,7 @@ def _try(want: DesiredModel, recipe: Recipe, cluster: Cluster, ledger: Ledger) -
 
 
 def _engine_refuses(spec: ModelSpec, recipe: Recipe, cluster: Cluster) -> str | None:
-    offers = cluster.offers.get((model_type(spec), recipe.model.model_name))
+    offers = cluster.offers.get((spec.model_type, recipe.model.model_name))
     if offers is None:
         return None
     offer = next((offer for engine, offer in offers.items() if engine.lower() == recipe.engine.lower()), None)

@@ -7,7 +7,7 @@ its readiness is judged. People write these files, so unknown keys are errors an
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -160,6 +160,9 @@ class ChatProbe(Strict):
 
 
 class _Spec(Strict):
+    # Xinference's name for what a role runs on.
+    model_type: ClassVar[ModelType]
+
     name: Name
     description: str
     license: str
@@ -180,6 +183,7 @@ class _Spec(Strict):
 class SqlSpec(_Spec):
     """A model that writes SQL."""
 
+    model_type: ClassVar[ModelType] = "LLM"
     role: Literal["sql"]
     prompt: Prompt
     probe: SqlProbe
@@ -188,6 +192,7 @@ class SqlSpec(_Spec):
 class ChatSpec(_Spec):
     """A model that writes prose for people."""
 
+    model_type: ClassVar[ModelType] = "LLM"
     role: Literal["narrator", "chat"]
     probe: ChatProbe
 
@@ -195,6 +200,7 @@ class ChatSpec(_Spec):
 class EmbeddingSpec(_Spec):
     """A model that turns text into vectors; some want queries and documents marked by a prefix."""
 
+    model_type: ClassVar[ModelType] = "embedding"
     role: Literal["embedding"]
     query_prefix: str = ""
     document_prefix: str = ""
@@ -204,19 +210,13 @@ class EmbeddingSpec(_Spec):
 class RerankSpec(_Spec):
     """A model that orders documents by how well they answer a query."""
 
+    model_type: ClassVar[ModelType] = "rerank"
     role: Literal["rerank"]
     probe: RerankProbe
 
 
 ModelSpec = Annotated[SqlSpec | ChatSpec | EmbeddingSpec | RerankSpec, Field(discriminator="role")]
 MODEL_SPEC: TypeAdapter[SqlSpec | ChatSpec | EmbeddingSpec | RerankSpec] = TypeAdapter(ModelSpec)
-
-
-def model_type(spec: ModelSpec) -> ModelType:
-    """Xinference's model type for a spec's role."""
-    if spec.role == "embedding":
-        return "embedding"
-    return "rerank" if spec.role == "rerank" else "LLM"
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,15 +1,11 @@
-"""Plans, clusters and rows as text."""
+"""Plans and recipes as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from biai_xinf.hardware import Worker
 from biai_xinf.memory import Placement
 from biai_xinf.plan import Action, Change, Plan
 from biai_xinf.resolve import Resolution
 from biai_xinf.specs import Recipe, Requires
-from biai_xinf.state import ObservedModel
 from biai_xinf.units import format_size
 
 
@@ -72,55 +68,3 @@ def requires(needed: Requires) -> str:
     if needed.memory is not None:
         parts.append(f"{format_size(needed.memory)} RAM")
     return ", ".join(parts) or "-"
-
-
-def model_rows(models: Iterable[ObservedModel]) -> list[list[str]]:
-    """One row per model: uid, state, what it is, engine, and where its replicas are."""
-    return [[model.uid, model.phase, model_name(model), model.engine or "-", where(model)] for model in models]
-
-
-def model_name(model: ObservedModel) -> str:
-    """What a running model is, as far as Xinference tells."""
-    if model.weights is None:
-        return "-"
-    parts = (model.weights.model_name, model.weights.model_format, model.weights.quantization)
-    return " ".join(part for part in parts if part)
-
-
-def where(model: ObservedModel) -> str:
-    """The replicas of a model, each with its worker and whatever is wrong with it."""
-    shown = []
-    for replica in model.replicas:
-        state = "" if replica.phase == "ready" else f" {replica.phase}"
-        reason = f": {replica.reason}" if replica.reason else ""
-        shown.append(f"{replica.worker or 'no worker yet'}{state}{reason}")
-    return ", ".join(shown) or "-"
-
-
-def worker_rows(workers: Iterable[Worker]) -> list[list[str]]:
-    """One row per worker: address, processors, memory and GPUs; unknown facts as such."""
-    return [
-        [
-            worker.address,
-            "unknown" if worker.cpus is None else str(worker.cpus),
-            _memory(worker),
-            _gpus(worker),
-        ]
-        for worker in workers
-    ]
-
-
-def _memory(worker: Worker) -> str:
-    if worker.memory_free is None or worker.memory_total is None:
-        return "unknown"
-    return f"{format_size(worker.memory_free)} free of {format_size(worker.memory_total)}"
-
-
-def _gpus(worker: Worker) -> str:
-    shown = []
-    for gpu in worker.gpus:
-        memory = "memory unknown"
-        if gpu.free is not None and gpu.total is not None:
-            memory = f"{format_size(gpu.free)} free of {format_size(gpu.total)}"
-        shown.append(f"{gpu.index}: {gpu.name or 'unknown'}, {memory}")
-    return "; ".join(shown) or "none"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import click
 
 from biai_xinf.cli.connect import connect
 from biai_xinf.cli.output import say, show, show_json, table
-from biai_xinf.cli.render import model_rows, worker_rows
+from biai_xinf.hardware import Worker
 from biai_xinf.observe import observe
-from biai_xinf.state import Cluster
+from biai_xinf.state import Cluster, ObservedModel
+from biai_xinf.units import format_size
 
 
 @click.command("status")
@@ -24,9 +26,9 @@ def command(endpoint: str | None, as_json: bool) -> None:
         show_json(as_data(cluster))
         return
     if cluster.models:
-        show(table(["MODEL", "STATE", "WEIGHTS", "ENGINE", "REPLICAS"], model_rows(cluster.models)))
+        show(table(["MODEL", "STATE", "WEIGHTS", "ENGINE", "REPLICAS"], _model_rows(cluster.models)))
         show()
-    show(table(["WORKER", "CPUS", "MEMORY", "GPUS"], worker_rows(cluster.workers)))
+    show(table(["WORKER", "CPUS", "MEMORY", "GPUS"], _worker_rows(cluster.workers)))
     say()
     say(_what_is_true_now(cluster))
 
@@ -47,3 +49,55 @@ def _what_is_true_now(cluster: Cluster) -> str:
     return f"{models} at {cluster.endpoint}" + (
         "" if ready and ready == len(cluster.models) else f"; next: {following}"
     )
+
+
+def _model_rows(models: Iterable[ObservedModel]) -> list[list[str]]:
+    """One row per model: uid, state, what it is, engine, and where its replicas are."""
+    return [[model.uid, model.phase, _model_name(model), model.engine or "-", _where(model)] for model in models]
+
+
+def _model_name(model: ObservedModel) -> str:
+    """What a running model is, as far as Xinference tells."""
+    if model.weights is None:
+        return "-"
+    parts = (model.weights.model_name, model.weights.model_format, model.weights.quantization)
+    return " ".join(part for part in parts if part)
+
+
+def _where(model: ObservedModel) -> str:
+    """The replicas of a model, each with its worker and whatever is wrong with it."""
+    shown = []
+    for replica in model.replicas:
+        state = "" if replica.phase == "ready" else f" {replica.phase}"
+        reason = f": {replica.reason}" if replica.reason else ""
+        shown.append(f"{replica.worker or 'no worker yet'}{state}{reason}")
+    return ", ".join(shown) or "-"
+
+
+def _worker_rows(workers: Iterable[Worker]) -> list[list[str]]:
+    """One row per worker: address, processors, memory and GPUs; unknown facts as such."""
+    return [
+        [
+            worker.address,
+            "unknown" if worker.cpus is None else str(worker.cpus),
+            _memory(worker),
+            _gpus(worker),
+        ]
+        for worker in workers
+    ]
+
+
+def _memory(worker: Worker) -> str:
+    if worker.memory_free is None or worker.memory_total is None:
+        return "unknown"
+    return f"{format_size(worker.memory_free)} free of {format_size(worker.memory_total)}"
+
+
+def _gpus(worker: Worker) -> str:
+    shown = []
+    for gpu in worker.gpus:
+        memory = "memory unknown"
+        if gpu.free is not None and gpu.total is not None:
+            memory = f"{format_size(gpu.free)} free of {format_size(gpu.total)}"
+        shown.append(f"{gpu.index}: {gpu.name or 'unknown'}, {memory}")
+    return "; ".join(shown) or "none"
