@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from biai_xinf import wire
@@ -11,11 +10,10 @@ from biai_xinf.endpoint import is_loopback
 from biai_xinf.errors import Forbidden
 from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
-from biai_xinf.state import Cluster, ObservedModel, Offers, Phase, Replica, Weights
+from biai_xinf.state import Cluster, Desired, ObservedModel, Offers, Phase, Replica, Weights
 
 if TYPE_CHECKING:
-    from biai_xinf.catalogue import Entry
-    from biai_xinf.specs import ModelType
+    from biai_xinf.specs import ModelType, Recipe
 
 _UNTOLD: tuple[None] = (None,)
 _PHASES: dict[str, Phase] = {
@@ -28,13 +26,13 @@ _PHASES: dict[str, Phase] = {
 }
 
 
-def observe(client: Client, wanted: Iterable[Entry] = ()) -> Cluster:
-    """The cluster as it is now; with `wanted` specs also what their recipes could be launched from."""
+def observe(client: Client, desired: Desired | None = None) -> Cluster:
+    """The cluster as it is now; for models that may have to be launched, also what they could be launched from."""
     workers = tuple(_worker(address, status) for address, status in client.status().workers.items())
     models = _models(client.instances(), client.models())
     here = is_loopback(client.endpoint)
-    wanted = tuple(wanted)
-    if not wanted:
+    recipes = _candidates(desired, models) if desired else []
+    if not recipes:
         return Cluster(client.endpoint, here, workers, models)
     return Cluster(
         client.endpoint,
@@ -42,10 +40,22 @@ def observe(client: Client, wanted: Iterable[Entry] = ()) -> Cluster:
         workers,
         models,
         cached=_cached(client),
-        offers=_offers(client, wanted),
+        offers=_offers(client, recipes),
         # Whether workers elsewhere reach a hub cannot be told from here.
-        hub=hub_from_here() if here else None,
+        hub=hub_from_here() if here and any(recipe.model_path is None for _, recipe in recipes) else None,
     )
+
+
+def _candidates(desired: Desired, models: tuple[ObservedModel, ...]) -> list[tuple[ModelType, Recipe]]:
+    """The recipes that could be launched: none of a model that is there and will be kept."""
+    there = {model.uid for model in models if model.phase in ("ready", "launching")}
+    return [
+        (want.entry.spec.model_type, recipe)
+        for want in desired.models
+        if want.uid not in there or want.upgrade or want.recipe
+        for recipe in want.entry.spec.recipes
+        if want.recipe in (None, recipe.name)
+    ]
 
 
 def _worker(address: str, status: wire.WorkerStatus) -> Worker:
@@ -110,13 +120,8 @@ def _cached(client: Client) -> frozenset[Weights] | None:
     return frozenset(weights for model in cached if (weights := _weights(model)) is not None)
 
 
-def _offers(client: Client, wanted: Iterable[Entry]) -> dict[tuple[ModelType, str], Offers]:
-    names = {
-        (entry.spec.model_type, recipe.model.model_name)
-        for entry in wanted
-        for recipe in entry.spec.recipes
-        if recipe.registration is None
-    }
+def _offers(client: Client, recipes: list[tuple[ModelType, Recipe]]) -> dict[tuple[ModelType, str], Offers]:
+    names = {(kind, recipe.model.model_name) for kind, recipe in recipes if recipe.registration is None}
     return {
         (kind, name): {engine: _offer(name, told) for engine, told in client.engines(kind, name).items()}
         for kind, name in sorted(names)

@@ -35,7 +35,7 @@ Teller = Callable[[Change], AbstractContextManager[Report]]
 
 def prepare(client: Client, desired: Desired) -> tuple[Cluster, Plan]:
     """Look at the cluster and plan; changes nothing."""
-    cluster = observe(client, [want.entry for want in desired.models])
+    cluster = observe(client, desired)
     return cluster, make_plan(desired, cluster)
 
 

@@ -84,9 +84,12 @@ def test_launch_says_how_to_use_the_model(fake: FakeXinference) -> None:
 def test_launching_twice_makes_no_second_mutating_call(fake: FakeXinference) -> None:
     at(fake, "launch", "coder")
 
+    fake.calls.clear()
     result = at(fake, "launch", "coder", "--json")
 
-    assert fake.mutating_calls == [("POST", "/v1/models")]
+    assert fake.mutating_calls == []
+    reads = ["/status", "/v1/models/instances", "/v1/models"]
+    assert [path for _, path in fake.calls] == [*reads, "/v1/chat/completions"]
     assert json.loads(result.stdout)["action"] == "keep"
     assert result.exit_code == 0
 
