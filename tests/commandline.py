@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import signal
 from dataclasses import dataclass
 
 from biai_xinf.cli import group
@@ -27,3 +28,8 @@ def run(*words: str) -> Result:
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
     return Result(code, out.getvalue(), err.getvalue())
+
+
+def interruptible() -> None:
+    """As `preexec_fn`: where the tests run in the background of a shell, children inherit an ignored SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,6 +16,8 @@ import psutil
 import pytest
 import requests
 
+from tests.commandline import interruptible
+
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(importlib.util.find_spec("xinference") is None, reason="needs biai-xinf[server]"),
@@ -143,7 +145,7 @@ def test_an_interrupted_up_leaves_no_process(port: int, tmp_path: Path) -> None:
     homes = {"BIAI_XINF_HOME": str(tmp_path / "biai"), "XINFERENCE_HOME": str(tmp_path / "xinference")}
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **homes}
     command = [*CLI, "up", "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as up:
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible) as up:
         assert up.stderr is not None
         assert up.stderr.readline() == "local Xinference: starting Xinference\n"
         members = psutil.Process(up.pid).children(recursive=True)

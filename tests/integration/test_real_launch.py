@@ -16,7 +16,7 @@ import yaml
 
 from biai_xinf.catalogue import shipped_specs
 from tests.builders import spec_data
-from tests.commandline import Result, run
+from tests.commandline import Result, interruptible, run
 from tests.tiny_models import WIDTH, embedding_family, llm_family, tiny_embedding_gguf, tiny_llm_gguf
 from tests.xinference_fixtures import RealXinference, needs_xinference
 
@@ -122,7 +122,12 @@ def test_ctrl_c_takes_a_launch_back(real_xinference: RealXinference, own_home: P
     words = [sys.executable, "-m", "biai_xinf", "--endpoint", real_xinference.endpoint, "launch", "interrupted-sql"]
 
     with subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ
+        words,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ,
+        preexec_fn=interruptible,
     ) as launch:
         wait_until_known(real_xinference, "interrupted-sql")
         launch.send_signal(signal.SIGINT)
