@@ -6,6 +6,7 @@ BiaiXinfError
 ├── NothingFits           no recipe of a spec fits the cluster
 ├── UidTaken              the uid runs something that is no recipe of the spec
 ├── LaunchFailed          Xinference could not load the model
+├── Interrupted           a person stopped it; the message says what remains
 ├── WrongAnswers          the model answers, but not what its probe expects
 ├── QuestionFailed        a question could not be answered from the database
 ├── LocalServiceFailed    the local Xinference did not start, or could not be stopped
@@ -59,6 +60,10 @@ class NothingFits(BiaiXinfError):
 
 class LaunchFailed(BiaiXinfError):
     """Xinference could not load the model; the message holds the engine's own reason where one was found."""
+
+
+class Interrupted(BiaiXinfError):
+    """A person stopped it; the message says what remains."""
 
 
 class WrongAnswers(BiaiXinfError):

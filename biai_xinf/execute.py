@@ -7,7 +7,7 @@ import time
 
 from biai_xinf import wire
 from biai_xinf.client import Client
-from biai_xinf.errors import AlreadyRunning, BiaiXinfError, LaunchFailed, NotFound, UidTaken, XinferenceError
+from biai_xinf.errors import AlreadyRunning, Interrupted, LaunchFailed, NotFound, UidTaken, XinferenceError
 from biai_xinf.plan import Action, Change
 from biai_xinf.progress import Report
 from biai_xinf.state import Launch
@@ -151,13 +151,13 @@ _ADVICE = {
 }
 
 
-def _interrupted(client: Client, uid: str, report: Report) -> BiaiXinfError:
+def _interrupted(client: Client, uid: str, report: Report) -> Interrupted:
     report(None, "stopped; cleaning up")
     try:
         remove(client, uid)
     except (KeyboardInterrupt, XinferenceError):
-        return LaunchFailed(
+        return Interrupted(
             f"the launch of `{uid}` was stopped, and may still go on at {client.endpoint}",
             hint=f"`biai-xinf stop {uid}` takes it back",
         )
-    return LaunchFailed(f"the launch of `{uid}` was stopped; nothing of it remains")
+    return Interrupted(f"the launch of `{uid}` was stopped; nothing of it remains")

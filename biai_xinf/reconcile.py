@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from biai_xinf.client import Client
-from biai_xinf.errors import BiaiXinfError, WrongAnswers
+from biai_xinf.errors import BiaiXinfError, Interrupted, WrongAnswers
 from biai_xinf.execute import execute, remove
 from biai_xinf.observe import observe
 from biai_xinf.plan import Action, Change, Plan, make_plan
@@ -40,7 +40,7 @@ def prepare(client: Client, desired: Desired) -> tuple[Cluster, Plan]:
 
 
 def carry_out(client: Client, plan: Plan, desired: Desired, teller: Teller) -> tuple[Outcome, ...]:
-    """Do what the plan says, one change after the other; one that fails does not stop the others."""
+    """Do what the plan says, one change after the other; one that fails does not stop the others, a person does."""
     specs = {want.uid: want.entry.spec for want in desired.models}
     outcomes = []
     for change in plan.changes:
@@ -59,12 +59,22 @@ def _carry_out(client: Client, change: Change, spec: ModelSpec | None, report: R
             return outcome
         report(None, "checking its answers")
         begun = time.monotonic()
-        checks = verify(client, change.uid, spec)
+        checks = _verify(client, change.uid, spec)
         return replace(outcome, verify_s=time.monotonic() - begun, checks=checks)
+    except Interrupted:
+        raise
     except WrongAnswers as error:
         return replace(outcome, error=_not_left_as_ready(client, change, error))
     except BiaiXinfError as error:
         return replace(outcome, error=error)
+
+
+def _verify(client: Client, uid: str, spec: ModelSpec) -> tuple[Check, ...]:
+    try:
+        return verify(client, uid, spec)
+    except KeyboardInterrupt:
+        hint = f"`biai-xinf launch {spec.name}` checks it, `biai-xinf stop {uid}` stops it"
+        raise Interrupted(f"`{uid}` is loaded, but its answers were not checked", hint=hint) from None
 
 
 def _not_left_as_ready(client: Client, change: Change, error: WrongAnswers) -> WrongAnswers:

@@ -263,7 +263,18 @@ def test_an_interrupted_launch_is_taken_back(fake: FakeXinference, monkeypatch: 
     assert "no model runs" in at(fake, "status").stderr
 
 
-def _interrupt(*_: object) -> None:
+def test_an_interrupted_check_says_that_the_model_runs_unchecked(
+    fake: FakeXinference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Client, "chat", _interrupt)
+
+    result = at(fake, "launch", "coder")
+
+    assert result.exit_code == 1
+    assert "error: `coder` is loaded, but its answers were not checked\n\nhint: " in result.stderr
+
+
+def _interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
