@@ -14,6 +14,7 @@ from biai_xinf.cli.output import progress, say, show, show_json
 from biai_xinf.cli.render import plan_text
 from biai_xinf.client import Client
 from biai_xinf.errors import LaunchFailed
+from biai_xinf.plan import Action
 from biai_xinf.reconcile import Outcome, carry_out, prepare
 from biai_xinf.state import Desired, DesiredModel
 
@@ -70,11 +71,10 @@ def engine_words(client: Client) -> Iterator[None]:
 
 
 def _success(outcome: Outcome) -> str:
-    checks = len(outcome.checks)
-    return (
-        f"`{outcome.change.uid}` is ready: loaded in {outcome.load_s:.1f} s, "
-        f"{checks} of {checks} checks answered right in {outcome.verify_s:.1f} s"
-    )
+    change, checks = outcome.change, len(outcome.checks)
+    kept = change.action is Action.KEEP and not change.pending
+    loaded = "ran already" if kept else f"loaded in {outcome.load_s:.1f} s"
+    return f"`{change.uid}` is ready: {loaded}, {checks} of {checks} checks answered right in {outcome.verify_s:.1f} s"
 
 
 def as_data(client: Client, entry: Entry, outcome: Outcome) -> dict[str, object]:
