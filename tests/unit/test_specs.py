@@ -88,6 +88,20 @@ def test_a_missing_file_is_refused_with_its_name(tmp_path: Path) -> None:
         load_entry(tmp_path / "gone.yaml")
 
 
+def test_what_was_seen_to_work_is_read_as_it_is_written(tmp_path: Path) -> None:
+    seen = "    verified:\n      - {hardware: no GPU, xinference: 4.1.0, on: 2026-11-22, accuracy: off by none}\n"
+    file = written(tmp_path, GOOD.replace("    engine: llama.cpp\n", f"    engine: llama.cpp\n{seen}"))
+
+    (verified,) = load_entry(file).spec.recipes[0].verified
+
+    assert verified.model_dump(exclude_none=True) == {
+        "hardware": "no GPU",
+        "xinference": "4.1.0",
+        "on": "2026-11-22",
+        "accuracy": "off by none",
+    }
+
+
 def test_a_registration_must_name_the_recipes_model(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"model_name": "other"}')
     file = written(

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import english_words as words
+import rarer
 from intents import Filter, Measure, Query
 from wording import draw_frame, expand, fill
 
@@ -40,6 +41,8 @@ class English:
 
     def frames(self) -> list[str]:
         shape, slots = self.query.shape, self.slots
+        if shape in rarer.FRAMES:
+            return rarer.FRAMES[shape](slots)
         return FRAMES[shape](slots) if shape in FRAMES else words.LOOKUP[shape]
 
     def _can_say(self, pattern: str) -> bool:
@@ -96,6 +99,8 @@ class English:
             "beside": lambda: self.say("[above|above|over|higher than|more than]" if s["above"] else "[below|below|under|lower than|less than]"),
             "mark": lambda: "",
             "v": lambda: s["value"],
+            "names": lambda: self.say("[||, names only|, just the names|? names only|. names please]"),
+            **{name: lambda said=said: self.say(said) for name, said in s.get("say", {}).items()},
         }  # fmt: skip
 
     def say(self, pattern: str) -> str:
@@ -255,6 +260,8 @@ class English:
         said = [self._value_of(self.slots["dim"].key, value) for value in self.slots["compared"]]
         word = self.rng.choice([" and ", " and ", " vs ", " versus ", " vs. ", " and the "[:5]])
         if len(said) == 3:
+            if self.rng.random() < 0.2:
+                return ", ".join(said)
             return f"{said[0]}, {said[1]}{word}{said[2]}" if word == " and " else word.join(said)
         return word.join(said)
 
@@ -330,10 +337,16 @@ class English:
             )
         if f.kind == "price":
             return self._price(f)
-        if f.how == "in":
-            first, second = (self._value_of(f.kind, value) if f.kind == "country" else value for value in f.value)
-            joined = f"{first} {self.rng.choice(['or', 'and', 'or'])} {second}"
-            return self.say(words.AFTER_IN[self._where()][f.kind]).replace("@", joined)
+        if f.how in ("in", "not_in"):
+            several = [self._value_of(f.kind, value) if f.kind == "country" else value for value in f.value]
+            joined = ", ".join(several[:-1]) + f" {self.rng.choice(['or', 'and', 'or'])} {several[-1]}"
+            if f.how == "in":
+                return self.say(words.AFTER_IN[self._where()][f.kind]).replace("@", joined)
+            return (
+                self.say(words.AFTER_NOT_IN.get(f.kind, words.AFTER_NOT[f.kind]))
+                .replace("@", joined)
+                .replace("%", " nor ".join(several))
+            )
         if f.how == "not":
             return self.say(words.AFTER_NOT[f.kind]).replace(
                 "@", self._value_of(f.kind, f.value) if f.kind == "country" else f.value
@@ -373,9 +386,11 @@ class English:
         if how == "compared":
             return ""
         if how == "year":
-            return self.say(f"[in|in|in|in|during|for|in the year|throughout|from|||in all of|of] {v[0]}")
+            return self.say(
+                f"[in|in|in|in|in|during|for|in the year|throughout|from|||in all of|of|over the year|over the course of|for the year|in the whole of|made in|in the calendar year|within|for all of] {v[0]}"
+            )
         if how == "years":
-            two = f"in {v[0]} [and|or] {v[1]}" if v[1] == v[0] + 1 else f"from {v[0]} to {v[1]}"
+            two = f"[in|in|for|across|in both] {v[0]} [and|or] {v[1]}" if v[1] == v[0] + 1 else f"from {v[0]} to {v[1]}"
             return self.say(
                 f"[between {v[0]} and {v[1]}|from {v[0]} to {v[1]}|{two}|from {v[0]} through {v[1]}|in the years {v[0]} to {v[1]}|in {v[0]}-{v[1]}]"
             )
@@ -384,7 +399,7 @@ class English:
             return (
                 self.say(f"[in|in|in|during|for|in the month of|] {month} [{v[0]}|{v[0]}|{v[0]}|of {v[0]}|,{v[0]}]")
                 if self.rng.random() < 0.9
-                else f"in {v[0]}-{v[1]:02}"
+                else self.say(f"[in|for|during|] [{v[0]}-{v[1]:02}|{v[1]:02}/{v[0]}|{v[0]}-{v[1]:02}]")
             )
         if how == "months":
             first, last = self._month(v[1]), self._month(v[2])
@@ -394,10 +409,12 @@ class English:
         if how == "quarter":
             ordinal = ["first", "second", "third", self.rng.choice(["fourth", "last", "final"])][v[1] - 1]
             return self.say(
-                f"[in|in|during|for] [Q{v[1]} {v[0]}|Q{v[1]} of {v[0]}|the {ordinal} quarter of {v[0]}|the {ordinal} quarter of {v[0]}|{v[0]} Q{v[1]}|quarter {v[1]} of {v[0]}]"
+                f"[in|in|during|for||over] [Q{v[1]} {v[0]}|{ordinal} quarter {v[0]}|{ordinal} quarter of {v[0]}|{v[0]}-Q{v[1]}|Q{v[1]}/{v[0]}|Q{v[1]} of {v[0]}|the {ordinal} quarter of {v[0]}|the {ordinal} quarter of {v[0]}|{v[0]} Q{v[1]}|quarter {v[1]} of {v[0]}]"
             )
         if how == "half":
-            return self.say(f"[in|during|for] [the {['first', 'second'][v[1] - 1]} half of {v[0]}|H{v[1]} {v[0]}]")
+            return self.say(
+                f"[in|during|for] [the {['first', 'second'][v[1] - 1]} half of {v[0]}|the {['first', 'second'][v[1] - 1]} half of {v[0]}|the {['first', 'second'][v[1] - 1]} six months of {v[0]}|H{v[1]} {v[0]}|the {['first', 'second'][v[1] - 1]} half of the year {v[0]}]"
+            )
         if how == "days":
             first, last = self._day(v[0]), self._day(v[1])
             return self.say(
@@ -428,10 +445,12 @@ class English:
         rng = self.rng
         text = text.strip(" ,:-")
         tail = ""
-        if rng.random() < 0.09:
-            text = f"{rng.choice(words.CHATTER)} {text}"
-        if rng.random() < 0.05:
-            tail = " " + rng.choice(words.AFTERTHOUGHT)
+        if rng.random() < 0.2:
+            text = f"{expand(rng.choice(words.CHATTER if rng.random() < 0.4 else words.SMALL_TALK), rng)} {text}"
+        if rng.random() < 0.11:
+            tail = " " + expand(rng.choice(words.AFTERTHOUGHT), rng)
+        if rng.random() < 0.06:
+            text = re.sub(r"\b(the|our|a|an|do|did|of) ", "", text)
         asks = re.match(
             r"(what|which|who|how|when|in which|in what|where|is|are|can|could|do|does|on which|through which)\b", text
         )
@@ -469,17 +488,28 @@ def _grouped(s: dict[str, Any]) -> list[str]:
     if dim.startswith("signup"):
         frames = words.TIMELY[dim] * 2 + words.GROUPED[:6]
     else:
-        frames = [f for f in words.GROUPED if "{q}" not in f or key in words.COUNT_QUESTIONS] + words.TIMELY.get(
-            dim, []
-        ) * 2
+        frames = words.GROUPED + words.TIMELY.get(dim, []) * 2
+        frames = [f for f in frames if "{q}" not in f or key in words.COUNT_QUESTIONS]
     frames = [
         f
         for f in frames
         if not f.startswith(("how [many|much]", "[how many|how much]"))
         or key in ("orders", "revenue", "customers", "units")
     ]
+    if dim == "month":
+        frames = frames + [f"{frame} {tail}" for frame in frames for tail in words.MONTH_FORM[:1]]
     if s["order"] == "desc":
-        frames = frames + ["rank [all|the|our|] {dims} by {m} {f}"] * (len(frames) // 3)
+        s.setdefault("lowest", False)
+        frames = (
+            frames
+            + [
+                "[which|what] {dim} [has|had|earns|gets|shows] the {best} {f} ? [rank|order|sort] [all|all of them|them all|all {dims}] [by {m}|] [, with the {m2}|with the {m2}|]",
+                "[rank|sort|order] [all|all our|our|the] {dims} by {m} {f} [, with the {m2}|and show the {m2}|with the {m2}|, {dim} and {m2}]",
+                "[full|complete|] ranking of [all|our|the] {dims} by {m} {f}",
+            ]
+            * max(1, len(frames) // 9)
+            + ["rank [all|the|our|] {dims} by {m} {f}"] * (len(frames) // 3)
+        )
     if s["order"]:
         return [f"{frame} {tail}" for frame in frames for tail in words.SORTED[s["order"]]] + [
             f for f in frames if f.startswith("rank ")
@@ -498,6 +528,8 @@ def _ranked(s: dict[str, Any]) -> list[str]:
     special = _named(key, words.VERBS if one else words.VERBS_MANY)
     frames = general + special * max(1, len(general) // max(1, len(special)))
     tails = {"nothing": [""], "only": words.ONLY, "both": words.BOTH}[s["said"]]
+    if s["dim"].key == "month" and s["said"] == "only":
+        tails = tails + words.MONTH_FORM * 3
     return [f"{frame} {tail}" for frame in frames for tail in tails]
 
 
@@ -646,7 +678,7 @@ def _scalar(s: dict[str, Any]) -> list[str]:
         "[calculate|compute|show|give me|tell me|find|get|report] [the|our|] {m} {f}",
     ]
     asked += [
-        "{m} {f} [in total|altogether|overall|, in total|, one number|? just the number|- one total number is enough|so far|, all together]"
+        "{m} {f} [in total|altogether|overall|, in total|, one number|? just the number|- one number|. one figure is fine|? one total number is fine|. just one number please|? i only need the number|. a single figure|- one total number is enough|so far|, all together]"
     ]
     return asked * 2 + words.QUESTIONS.get(key, []) * 2
 
@@ -676,5 +708,9 @@ FRAMES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "both_count": lambda s: _both({**s}, words.BOTH_COUNT) if s.setdefault("entity", "customer") else [],
     "beside_average": _beside,
     "beside_average_count": lambda s: words.BESIDE_COUNT,
-    "distinct": lambda s: words.DISTINCT[s["dim"].key],
+    "distinct": lambda s: [
+        f"{frame} {tail}"
+        for frame in words.DISTINCT[s["dim"].key]
+        for tail in (words.SORTED_NAMES if s["ordered"] else [""])
+    ],
 }

@@ -21,7 +21,10 @@ NOUNS = {
         "[total|] {a} [revenue|sales]",
         "[revenue|sales|turnover|income] [from|of] {a} [orders|purchases]",
         "[total value|value|total amount] of {a} [orders|sales]",
-        "[amount of money|money] [earned|made|taken|spent]",
+        "[amount of money|money] [earned|made|taken|spent|received|we took in]",
+        "[gross|total|combined|overall] [sales|revenue|turnover|takings|order value]",
+        "[sales|revenue] [figure|figures|number|amount]",
+        "[money|amount] [customers|people|they] spent",
         "total [spend|spending|amount spent]",
         "sum of [sales|revenue|all sales]",
     ],
@@ -29,12 +32,15 @@ NOUNS = {
         "[number of|total|total number of|] {a} [units|items|pieces] [sold|sold|ordered]",
         "[total|] [quantity|quantities] [sold|ordered]",
         "[sales volume|volume sold|units|unit sales]",
+        "[how many|number of] [pieces|units|items] we sold",
+        "[units|items|pieces|quantity] [moved|shipped out|sold in total|purchased]",
         "[number|count] of {a} [units|items|pieces] sold",
     ],
     "orders": [
         "[number|total number|count] of {a} [orders|orders|purchases]",
         "{a} [order count|orders|orders count|order volume|orders placed]",
         "{a} [orders|purchases]",
+        "[how many {a} orders there were|how many {a} orders were placed|the amount of {a} orders|{a} order numbers]",
     ],
     "buyers": [
         "number of [different|distinct|unique] {a} [customers who ordered|buyers|customers who bought something|customers with orders]",
@@ -53,9 +59,12 @@ NOUNS = {
         "[average|avg|mean|typical] {a} [order value|order value|basket value|order size|basket size|order amount|order total|value per order]",
         "[average|avg|mean] [value|amount|total] [of an|per|of a single|of our|of] {a} [order|orders|purchase]",
         "AOV",
+        "[average|mean|typical] [basket|cart|ticket|order spend|spend per order|purchase value|order worth]",
         "[revenue|sales|spend] per order",
     ],
     "average_price": ["[average|avg|mean] {a} [price|product price|list price|item price]", "[average|avg|mean] price of {a} [products|items|our products]"],
+    "charged_price": ["[average|avg|mean] [unit price|price actually charged|price charged|price paid|selling price|sale price|sold price|unit price charged|price we charged|price per unit sold]",
+                      "[average|mean] [unit price|selling price|price paid] [on order lines|across order lines|in order lines|in orders|]"],
     "lowest_price": ["[lowest|minimum|min|smallest|cheapest] {a} [price|product price]", "[lowest|minimum] price of {a} [products|items]"],
     "highest_price": ["[highest|maximum|max|top|biggest] {a} [price|product price]", "[highest|maximum] price of {a} [products|items]"],
     "average_quantity": [
@@ -105,6 +114,16 @@ QUESTIONS = {
         "[what is|show|] [revenue|sales|turnover|income|the total sales|total revenue] [from|of|for|with] {things} {f}",
         "[sales|revenue|turnover|income|total revenue|total sales] [of|for|with|from] {things} {f}",
         "what [have|did] [we|the shop] [earned|earn|made|make] {f}",
+        "how much [was|were] [sold|our sales|our revenue|our turnover|the takings] {f}",
+        "how much [in sales|in revenue|in total|] did we [do|make|record|book|turn over|pull in|collect] {f}",
+        "how much have we [made|earned|sold|taken in|brought in|turned over] {f}",
+        "[what was|what is|what's] the [combined|total|overall] [value|worth] of [all|] {a} orders {f}",
+        "how much [money|revenue|] did {who} [bring in|bring us|generate|leave with us|pay us|account for] {f}",
+        "[spend|total spend|spending|amount spent] [by|of] {who} {f}",
+        "[how much|what] did we [sell|invoice|earn] [to|with] {who} [for|] {f}",
+        "how much [revenue|money] [has|have] {things} [made|generated|brought in|earned] {f}",
+        "how much was spent on {things} {f}",
+        "how much [do|did] [customers|people] spend on {things} {f}",
         "what are {a} orders worth [in total|altogether|] {f}",
     ],
     "units": [
@@ -117,6 +136,8 @@ QUESTIONS = {
         "[units|quantity|number of units] of {things} [sold|ordered|] {f}",
         "what quantity of {things} [did we sell|was sold|was ordered] {f}",
         "total [quantity|units] [sold|ordered|of {things}] {f}",
+        "how many {things} [went out|went over the counter|left the shop|changed hands|have been bought|did people order|were bought|were purchased] {f}",
+        "how many [units|items|pieces|products] [went out|left the warehouse|were bought|were purchased|did customers order|did we move] {f}",
     ],
     "orders": [
         f"how many {{a}} {ORDERS} [were placed|were made|were there|did we get|did we receive|came in|do we have|are there|have we had|have been placed] {{f}}",
@@ -130,6 +151,11 @@ QUESTIONS = {
         "in how many {a} orders [do|did] {things} [appear|occur|show up] {f}",
         "how often [was|were] {things} ordered {f}",
         "[count|count the|count all] {a} orders {f}",
+        "how many {a} order[s|] [was|were] [made|placed|taken] {f}",
+        "how many {a} [orders|purchases] [were taken|were processed|were recorded|were booked|have we received|did customers place|do we see|exist|were received|have come in|were submitted] {f}",
+        "how many orders by {who} [are|were|have been] {status} {f}",
+        "[what is|what's] the [number|count|total number] of {a} orders [placed|made|received|] {f}",
+        "how many {a} orders [belong to|are from|were from|are by] {who} {f}",
         "{a} orders {f} - how many [are there|were there|]",
         "how many of [the|our] orders [are|were] {status} {f}",
         "how many orders [are|were|got|have been|are still] {status} {f}",
@@ -153,8 +179,13 @@ QUESTIONS = {
         "[number of|how many|] [new customers|signups|sign-ups|registrations|new clients] {signup} {f}",
         "how many [new customers|signups|new accounts] did we [get|have|gain] {signup} {f}",
         "how big is our customer base {f}",
+        "how many [customers|people|clients|accounts] [are in our database|are on file|are in the system|are listed|are registered with us|do we serve|have signed up] {f}",
+        "how many {a} [customers|clients] are there [altogether|in total|in the database] {f}",
+        "how many [of our|] [customers|clients|people] [signed up|registered|joined|became customers|created an account] {signup} {f}",
+        "how many [signups|sign-ups|registrations|new customers] [were there|happened|came] {signup} {f}",
     ],
     "products": [
+        "how many {a} [products|items|articles] [are on sale|are listed|are on offer|can customers buy|are in our range|are in the shop|are available] {f}",
         "how many {a} [products|items|articles|different products] [do we sell|do we have|are there|do we offer|are in the catalogue|are in our catalog|do we carry|are in our range|] {f}",
         "count [the|all|our|] {a} products {f}",
         "how many products belong to {things} {f}",
@@ -215,8 +246,8 @@ DIM_NAMES = {
     "signup_month": ("[signup month|month of signup|month of registration]", "[signup months]"),
 }
 TIMELY = {
-    "year": ["yearly {m} {f}", "annual {m} {f}", "{m} {f} year by year", "{m} trend by year {f}", "how did {m} develop over the years {f}"],
-    "month": ["monthly {m} {f}", "{m} {f} month by month", "{m} trend by month {f}", "monthly trend of {m} {f}",
+    "year": ["[what was|what is|show|give me] [the|our] [yearly|annual] {m} {f}", "{m} [per|by|each|in each|for every|every] [year|calendar year] {f}", "{m} [per|by|each] year {f}", "{q} [each|every|per|in each] year {f}", "yearly {m} {f}", "annual {m} {f}", "{m} {f} year by year", "{m} trend by year {f}", "how did {m} develop over the years {f}"],
+    "month": ["[what was|what is|show|give me|i need] [the|our] monthly {m} {f}", "{m} [per|by|each|in each|for every|every] [month|calendar month] {f}", "{m} [per|by|each] month {f}", "{q} [each|every|per|in each] month {f}", "monthly {m} {f}", "{m} {f} month by month", "{m} trend by month {f}", "monthly trend of {m} {f}",
               "how did {m} develop [month by month|over the months] {f}", "{m} over time by month {f}", "{m} on a monthly basis {f}"],
     "quarter": ["quarterly {m} {f}"],
     "weekday": ["{m} {f} by weekday"],
@@ -240,6 +271,19 @@ GROUPED = [
     "break down [the|] {m} {f} by {dim}",
     "[split|breakdown of|distribution of] {m} [by|across|over|per] {dim} {f}",
     "{dim} [and|,] {m} {f}",
+    "{f0} {m} [by|per] {dim}",
+    "[a|] [table|list|overview|summary|report] of {m} [by|per|for each|for all] {dim} {f}",
+    f"{SHOW} [a|the|] [table|list|overview|summary|breakdown|report] of {{m}} [by|per|for each] {{dim}} {{f}}",
+    "{m} [for all|across all|across|over|for the different|in the different|in all] {dims} {f}",
+    "[which|what] {m} [did|does|do] each {dim} have {f}",
+    "{dim} by {dim} , {m} {f}",
+    "{m} [separately|individually|] for [each|every] {dim} {f}",
+    "each {dim} [with|and] [its|their|the] {m} {f}",
+    "[every|each] {dim} and [how much|how many|its|the] {m} {f}",
+    "{m} {f} [split|divided|grouped|broken down|separated|itemised|aggregated] [by|per|into] {dim}",
+    "[what|how much] {m} comes from each {dim} {f}",
+    "[list|show|give me] [each|every] {dim} [with|and|together with] [its|the] {m} {f}",
+    "[split|break down|divide|group] [our|the|] {m} by {dim} {f}",
     "how [does|do|is|did] [the|our|] {m} [differ|vary|look|distributed] [by|across|per] {dim} {f}",
     "{q} [by|per|for each|in each|in every] {dim} {f}",
     "{q} {f} [by|per|for each|in each] {dim}",
@@ -318,8 +362,19 @@ RANKED = [
     "{ad} {dims} [ranked by|ordered by|by] {m} {f} , [top {n}|first {n}|only the top {n}|limit {n}]",
     "rank the {ad} {dims} by {m} {f} and [show|give me|list] the top {n}",
     "{f0} [which|what] {n} {ad} {dims} have the {best}",
+    "{f0} [top|best|the top] {n} {ad} {dims} by {m}",
+    "of [all|the|our|all our] {ad} {dims} {f} , which {n} [have|had] the {best}",
+    "[show|list|give me|find|i need|tell me|] [me|] [the|our|] {n} {ad} {dims} [that have|which have|with|having] the {best} {f}",
+    "[leaderboard|ranking] of [the|] {ad} {dims} by {m} {f} , top {n}",
+    "[which|what] {ad} {dims} [make up|are in] [our|the] top {n} by {m} {f}",
+    "{ad} {dims} [with the|by|ranked by] {best} {f} [, the first|, only the first|- just the top] {n}",
+    "top {n} {dims} {f} by {m}",
 ]
 RANKED_LOW = [
+    "of [all|the|our|all our] {ad} {dims} [that actually sold|that did sell|that sold at all|] {f} , which {n} [have|had] the {best}",
+    "[bottom|worst|weakest|lowest] {n} {ad} {dims} [that did sell|that actually sold|] [by|in terms of] {m} {f}",
+    "[list|show|give me|i need] [the|our] {n} {ad} {dims} [that have|which have|with|having] the {best} {f}",
+    "{f0} [bottom|worst] {n} {ad} {dims} by {m}",
     "[bottom|the bottom|show the bottom|worst|the worst|show the worst|list the worst|weakest] {n} {ad} {dims} [by|in terms of|based on] {m} {f}",
     "[which|what|which are the|what are the|list the|show the|name the|find the|] {n} {ad} {dims} [have|had|with|got|that have|having] the {best} {f}",
     "{n} [worst|weakest|smallest|lowest] {ad} {dims} [by|in terms of] {m} {f}",
@@ -338,6 +393,10 @@ RANKED_ONE = [
     "[which|what] {ad} {dim} {f} [has|had] the {best}",
     "[which|what] {ad} {dim} had the {best} {f} , {ad} {dim} only",
     "[what is|which is|what's] [the|our] [best|top|strongest|leading] {ad} {dim} [by|in terms of] {m} {f}",
+    "[which|what] {ad} {dim} [comes out on top|ranks first|is number one|is first|leads|tops the list|comes first] [by|in|in terms of|for] {m} {f}",
+    "{f0} [which|what] {ad} {dim} had the {best}",
+    "[tell me|find|give me|name|i want to know] [which|the] {ad} {dim} [has|had|with] the {best} {f}",
+    "where is {m} [the|] highest , by {dim} {f}",
 ]
 RANKED_ONE_LOW = [
     f"{WHICH} {{ad}} {{dim}} [has|had|got|shows|showed] the {{best}} {{f}}",
@@ -391,15 +450,17 @@ VERBS_MANY = {
     ("revenue", "customer", True): ["[which|the|] {n} {ad} {dims} [spent|who spent|spending] the least [money|] {f}"],
     ("units", "product", False): ["[the|our|show our|list our|what are our|] [top|] {n} [best-selling|best selling|most popular|most sold|top-selling] {ad} {dims} {f}", "our {n} bestsellers {f}", "[which|what] {n} {ad} {dims} sold [best|the most|the most units] {f}",
                                    "top {n} [sellers|bestsellers] [by units|by quantity|] {f}"],
-    ("units", "product", True): ["[the|our|list the|what are the|] {n} [worst-selling|worst selling|least popular|least sold] {ad} {dims} {f}", "[least popular|worst selling] {n} {ad} {dims} {f}"],
+    ("revenue", "product", True): ["of the {ad} {dims} that [actually|did] [sold|sell] , which {n} [earned|made|brought in] the least {f}", "[which|what] {n} {ad} {dims} [earn|earned|bring in|brought in|made] the least [money|revenue|] {f}"],
+    ("units", "product", True): ["[least popular|worst selling|least sold] {n} {ad} {dims} that did sell [, by number of units|by units|] {f} [, worst first|]", "[the|our|list the|what are the|] {n} [worst-selling|worst selling|least popular|least sold] {ad} {dims} {f}", "[least popular|worst selling] {n} {ad} {dims} {f}"],
     ("orders", "customer", False): ["[which|the|] {n} {ad} {dims} [placed|made|who placed|who made|with] the most orders {f}", "{n} most [active|loyal|frequent] {ad} {dims} {f}"],
     ("revenue", "product", False): ["[which|what] {n} {ad} {dims} [earn|earned|bring in|brought in|generate|generated|make|made] the most [money|revenue|] {f}"],
     ("revenue", "category", False): ["[which|what] {n} {ad} {dims} [earn|earned|bring in|brought in|generate|make] the most [money|revenue|] {f}"],
 }  # fmt: skip
-ONLY = ["[, |- |? |. ]only the name of the {dim}", "? [just|only] the {dim}", ". {dim} only please", ", nothing else than the {dim}", "[, |- |][only the|just the|the|] name[s|] [only|please|]", "[, |- |]only [the|] {dim}", "[, |- |]just the {dim}", "[, |- |]{dim} only", "[, |- |]{dims} only",
+MONTH_FORM = ["[, |? |][just|only|show|give|with] the [month|months] [, like 2024-05|, e.g. 2023-11|(YYYY-MM)|, in the form 2024-01|as YYYY-MM|like 2025-03|, for example 2024-07]", "[, |]YYYY-MM [only|]"]
+ONLY = ["[? |. |, ][just|only|simply] [give me|tell me|show|list|return|i need] the [name|names|{dim}|{dims}]", "[, |? |. ][no|without] [numbers|figures|amounts|totals] [needed|please|]", "[, |? |. ][the|] {dim} [name|] is enough", "[, |? |. ]i [only|just] need the {dim}", "[, |- |? |. ]only the name of the {dim}", "? [just|only] the {dim}", ". {dim} only please", ", nothing else than the {dim}", "[, |- |][only the|just the|the|] name[s|] [only|please|]", "[, |- |]only [the|] {dim}", "[, |- |]just the {dim}", "[, |- |]{dim} only", "[, |- |]{dims} only",
         "(only the {dim})", "[, |- |]names only", "[, |- |]only the {dim} [, nothing else|, no numbers|]", ". [just|only] the {dim}", "? [just|only] the name", "[, |- |]name only",
         "[, |- |]only names", "[, |- |]without the numbers"]  # fmt: skip
-BOTH = ["[, |- |]{dimn} and {m2}", "[, |- |]just {dimn} and {m2}", "[, |- |]i want the {dimn} and {m2}", "? show {dimn} and {m2}", "[, |- |]with [the|their|its|] {m2}", "[, |- |]and [the|their|its|how much is the|] {m2}", ". [give me|show|list] [the|] {dim} and [the|] {m2}", "? {dimn} and {m2} [please|]", ". {dimn} and {m2}", ". show [the|] {m2} too", "and how [much|many] [it was|each of them|for each|]", "? show [the|] {dimn} and how [many|much]",
+BOTH = ["[, |? |. |- ][including|plus|along with|together with] [the|their|its|] {m2}", "[? |. |, ][give me|show|list|return|i need|include|i want] [the|] {dimn} and [the|] {m2} [please|]", "[? |. |, ][i also|also] [want|show|need|include|give] the {m2}", "[, |? |. ][both|] {dim} and [the|] {m2}", "[, |- |]{dimn} and {m2}", "[, |- |]just {dimn} and {m2}", "[, |- |]i want the {dimn} and {m2}", "? show {dimn} and {m2}", "[, |- |]with [the|their|its|] {m2}", "[, |- |]and [the|their|its|how much is the|] {m2}", ". [give me|show|list] [the|] {dim} and [the|] {m2}", "? {dimn} and {m2} [please|]", ". {dimn} and {m2}", ". show [the|] {m2} too", "and how [much|many] [it was|each of them|for each|]", "? show [the|] {dimn} and how [many|much]",
         "({dim} and {m2})", "[, |- |]{dim} + {m2}", ", with [numbers|the numbers|figures|values|the value]", "[, |- |]name and {m2}", ", and how [much|many]"]  # fmt: skip
 
 HAVING = [
@@ -462,6 +523,11 @@ COMPARE = [
     "{m} of {values} side by side {f}",
     "compare {values} [by|in terms of|on|in] {m} {f}",
     "compare {values} : {m} of each {f}",
+    "how does {values} compare [in|in terms of|by|on|when it comes to] {m} {f}",
+    "{m} for {values} {f} [, one row each|, each separately|, compared|]",
+    "[what is|what was|give me|i need] the {m} [of|for|in] [each of|] {values} [separately|respectively|] {f}",
+    "{values} {m} {f}",
+    "{values} - compare [the|their] {m} {f}",
 ]
 
 SHARES_OF = {
@@ -486,6 +552,12 @@ SHARES_OF = {
 RATIO = ["[, |- |]as a [fraction|ratio|decimal]", "? {part1} orders divided by all orders", "- {part1} divided by total", "(as a fraction)", ", as a number between 0 and 1", "({part1} divided by all)", ", {part1} divided by all"]
 PERCENT_TAIL = ["in percent", "[, |- |]in percent", "[, |- |]as [a|] percentage", "(%)", "in %", "", "", "", "", "? in percent"]
 SHARES = [
+    "[what|] [percentage|percent|share|fraction|proportion|part|%] of [our|the|all|total|] {m} [comes from|came from|is from|is made by|falls on|belongs to|does] [each|every] {dim} [make|have|contribute|account for|]",
+    "[each|every] {dim} as [a|] [percentage|percent|share|%] of [the|our|] [total|overall|whole|] {m}",
+    "{m} by {dim} as [percentages|percent|shares]",
+    "[percentage|percent] [breakdown|distribution|split] of {m} by {dim}",
+    "{dim} and [its|their] [share|percentage|percent] of [total|] {m}",
+    "how much of [the|our|] [total|] {m} does each {dim} [represent|account for|make up|contribute] [in percent|as a percentage|%]",
     "[what is|show|show me|] [the|] share of [total|] {m} [by|per|for each|of each] {dim}",
     "[percentage|percent|share] of [total|all|] {m} [by|per|for each|of each] {dim}",
     "[what|] [percentage|share] of [total|] {m} does each {dim} [have|make up|bring|account for|contribute]",
@@ -527,6 +599,11 @@ LISTED_COLUMNS = [
     "[what are|give me|i need|show] the {cols} of [everything|all {things}] {f}",
     "{a} {things} {f} [, show|. show|. give me|, give me|, i need|. only|. just] [the|] {cols} [please|only|]",
     "[don't need details, just|just|only] give me [the|] {cols} of [everyone|{things}] {f}",
+    "[everyone|everybody|all {things}|all our {things}] {f} [-|:|,|?] {cols}",
+    "[show|list|give me|i need|get|return|pull up|please list] [a table|a list|a report|an overview] of [all|the|our|] {a} {things} {f} with [their|] {cols}",
+    "{cols} of [every|each] {a} {thing1} {f}",
+    "[which|what] {a} {things} {f} and what are their {cols2}",
+    "[show|list|give me|i need] [the|] {a} {things} {f} . [columns:|columns|include|return|with] {cols}",
 ]
 LISTED_FAR = {
     "customer": ["[which|what] {a} {things} {pf} [bought|ordered|purchased|have bought] [a|] {thing} {f}",
@@ -686,6 +763,9 @@ DISTINCT = {
                 "through which channels do [customers order|orders come in|we sell] {f}"],
 }  # fmt: skip
 LOOKUP = {
+    "price_category_of": ["[what are|what is|show|give me|] [the|] price and category of [the|] {v}", "[how much is|what does] [the|a|] {v} [cost|] and [which|what] category is it in", "{v} : price and category"],
+    "city_country_of": ["where does {v} live [? city and country|, city and country|]", "[what are|show|give me|] [the|] city and country of {v}", "which city and country is {v} from", "where is {v} from [? city and country|, city and country|]", "{v} : city and country"],
+    "order_status_date_of": ["[what are|show|give me|] [the|] status and date of order [number|#|] {v}", "order {v} : status and date", "[when was order|what is the status of order] {v} [placed and what is its status|and when was it placed]"],
     "price_of": ["[what is|what's|tell me|show|] the price of [the|a|an|our|] {v}", "how much [does|is] [a|an|the|] {v} [cost|]", "{v} price", "what does [a|an|the|] {v} cost", "how expensive is [a|an|the|] {v}"],
     "category_of": ["[which|what] category [is|does] [the|a|] {v} [in|belong to]", "category of [the|] {v}", "[what is|what's] the category of [the|] {v}", "in which category [is|do we sell] [the|] {v}"],
     "city_of": ["[which|what] city [does {v} live in|is {v} from|is {v} in]", "where does {v} live , city", "city of {v}", "[what is|what's] {v}'s city", "in which city does {v} live"],
@@ -698,10 +778,10 @@ LOOKUP = {
     "order_date_of": ["when was order [number|no.|#|] {v} [placed|made]", "[what is|what was|] [the|] date of order [number|#|] {v}", "order {v} date", "on which day was order {v} placed"],
     "order_channel_of": ["[through|via|in] [which|what] channel [was|did] order [number|#|] {v} [placed|made|come in]", "channel of order {v}"],
     "order_customer_of": ["[who placed|who made|which customer placed|whose is] order [number|no.|#|] {v}", "[customer|name of the customer|customer name] of order [number|#|] {v}", "who is the customer of order {v}", "which customer does order {v} belong to"],
-    "order_products_of": ["[which|what] [products|items|articles] [are in|were in|does|are part of] order [number|#|] {v} [contain|include|]", "products in order [number|#|] {v}", "[what is|what was] in order [number|#|] {v}", "list the products of order {v}"],
-    "order_lines_of": ["[which|what|list|show] [the|] products [and|with] quantities [are in|were in|of|in] order [number|#|] {v}", "products and quantities [in|of] order {v}", "[which|what] products [are|were] in order {v} and how many of each", "[which|what] products [are|were] in order {v} [?|,|-] product name and quantity",
+    "order_products_of": ["[what|which products] [is|was|are|were] inside order [number|#|] {v}", "[contents|content] of order [number|#|] {v} [, product names|, names only|]", "what did [order [number|#|] {v} contain|order {v} include]", "[show|list|tell me] what was [ordered|bought] in order [number|#|] {v}", "[which|what] [products|items|articles] [are in|were in|does|are part of] order [number|#|] {v} [contain|include|]", "products in order [number|#|] {v}", "[what is|what was] in order [number|#|] {v}", "list the products of order {v}"],
+    "order_lines_of": ["[what|which products] [is|was|are|were] [inside|in] order [number|#|] {v} [?|,|.|-] [show|give me|i need|] [product names|products|names|product name] [and|with|,] [quantities|quantity]", "[which|what|list|show] [the|] products [and|with] quantities [are in|were in|of|in] order [number|#|] {v}", "products and quantities [in|of] order {v}", "[which|what] products [are|were] in order {v} and how many of each", "[which|what] products [are|were] in order {v} [?|,|-] product name and quantity",
                        "[show|list] [the|] [items|lines|contents] of order {v} with quantities"],
-    "order_lines_price_of": ["[show|list] [the|] [items|lines|contents|products] of order {v} with [quantity|quantities] and [unit price|unit prices|prices]", "order {v} : product, quantity, unit price", "product names, quantities and unit prices of order {v}"],
+    "order_lines_price_of": ["[what|which products] [is|was|are|were] [inside|in] order [number|#|] {v} [?|,|.|-] [show|give me|i need|] [product names|products|names|product name] , [quantities|quantity] and [the|] [unit prices|unit price|unit price that was charged|price charged|price]", "[show|list] [the|] [items|lines|contents|products] of order {v} with [quantity|quantities] and [unit price|unit prices|prices]", "order {v} : product, quantity, unit price", "product names, quantities and unit prices of order {v}"],
     "orders_of_number": ["[list|show|which are|give me|what are] [the|all|] [order ids|orders|order numbers] [of|from|by|placed by] customer [number|no.|#|id|] {v}", "orders of customer [number|id|#|] {v}"],
     "order_count_of_number": ["how many orders [did|does|has] customer [number|no.|#|id|] {v} [place|have|placed|made]", "number of orders [of|by|from|for] customer [number|id|#|] {v}"],
     "name_of_number": ["[who is|what is the name of|name of] customer [number|no.|#|id|with id] {v}", "[what is|] the name of [the|] customer with id {v}"],
@@ -720,10 +800,10 @@ DEMONYMS = {
 ALSO_CALLED = {"United Kingdom": ["UK", "the UK", "Great Britain", "Britain", "the United Kingdom"], "Czechia": ["the Czech Republic", "Czech Republic"],
                "United States": ["the US", "the USA", "USA"], "Netherlands": ["the Netherlands"]}  # fmt: skip
 CHANNEL_AFTER = {
-    "web": "[via web|via the web|online|on the web|through the web channel|over the web|in the web channel|through the website|on the website|from the web|from web orders]",
-    "store": "[in store|in stores|in the store|in-store|in the store channel|via the store channel|in our stores|in our shops|from store orders]",
-    "phone": "[by phone|by phone|over the phone|via phone|by telephone|in the phone channel|from phone orders]",
-    "mobile": "[via mobile|on mobile|through the mobile app|in the mobile app|in the mobile channel|by mobile|via the app|from mobile orders]",
+    "web": "[on the internet|via the internet|in the web shop|in the online shop|in our online shop|via our website|on our website|via the website|placed online|made online|web only|via web|via the web|online|on the web|through the web channel|over the web|in the web channel|through the website|on the website|from the web|from web orders]",
+    "store": "[in the shop|at the store|in physical stores|in a store|in person|placed in store|made in store|in the stores|in store|in stores|in the store|in-store|in the store channel|via the store channel|in our stores|in our shops|from store orders]",
+    "phone": "[on the phone|by phone call|placed by phone|made by phone|taken by phone|taken over the phone|through the phone|by phone|by phone|over the phone|via phone|by telephone|in the phone channel|from phone orders]",
+    "mobile": "[in the app|through the app|on the mobile app|with the mobile app|using the app|via the mobile app|from mobile|placed on mobile|via mobile|on mobile|through the mobile app|in the mobile app|in the mobile channel|by mobile|via the app|from mobile orders]",
 }
 CHANNEL_BEFORE = {"web": "[web|web|online|website]", "store": "[store|in-store|store]", "phone": "[phone|phone|telephone]", "mobile": "[mobile|mobile|mobile app]"}
 STATUS_WORDS = {"cancelled": "[cancelled|cancelled|canceled]", "pending": "[pending|pending|still pending]", "returned": "returned", "delivered": "delivered", "shipped": "shipped"}
@@ -736,7 +816,21 @@ ENTITY_WORDS = {
 }
 CHATTER = ["i'm looking for", "hi, i'm looking for", "i'd like to see", "looking for", "i want to see", "my manager asks:", "please", "hi,", "hello,", "hey,", "quick question:", "my boss wants to know", "i would like to know", "can you tell me", "could you tell me", "tell me", "i need to know",
            "for my report:", "just curious,", "help me out:", "i'm wondering", "could you please show", "now", "so,", "ok,", "we need", "for the meeting:"]  # fmt: skip
-AFTERTHOUGHT = ["please", "thanks", "thank you", ", please", "? thanks", "for my report", "- it's for a presentation", ", it's urgent", "asap", "pls", ", my colleague is waiting", "if possible", "for me"]
+SMALL_TALK = [
+    "[for|it's for|i need this for] [the|our|my|a] [board|weekly|monthly|quarterly|annual|sales|marketing|management|team|finance|budget] [report|meeting|review|presentation|call|deck|newsletter|summary] [i need|, please show|:|,|-|we need|, i want to see]",
+    "[hi|hello|hey|good morning|good afternoon|dear team|hi there|hi team|morning] [,|!|-] [quick one|one question|a question|small question|can you help|i have a question|just a quick check|need your help] [:|-|,]",
+    "[we lost some people|we are doing well|sales look odd|i am new here|we are planning a campaign|stock is low|the boss is asking|a client is on the line|i'm in a hurry|we're preparing the budget|numbers look wrong|something seems off|i'm writing a report|we are opening a new shop|we want to send flowers|we want to thank them|time for a check|business is slow] [-|:|,|.|;]",
+    "[my|our|the] [boss|manager|colleague|accountant|director|teacher|marketing team|sales team|ceo|team lead|finance department] [wants to know|is asking|asked me|needs to know|would like to know|asks|is curious|wants to see] [:|,|-||]",
+    "[i'm|i am|we're|we are] [trying to find out|curious|wondering|interested in|checking|analysing|looking into|preparing|working on a report about|interested to know] [:|,|-||]",
+    "[out of curiosity|just wondering|one more thing|next question|another question|ok next|by the way|btw|follow-up|reminder|to sum up|sorry|please help|for planning|for context|for marketing|for logistics|for accounting|for the audit|for the website|for homework|as a check] [,|:|-]",
+    "[can|could|would] you [please|kindly|quickly|] [tell me|show me|find|look up|check|list|give me|calculate|find out|work out] [:|]",
+    "[i'd like|i would like|i want|i need|we need|we want|i'd love] [to know|to see|to get|to find out|a list of|an overview of|to check] [:|]",
+    "[do you know|any idea|does anyone know|can anybody tell me|let me know|remind me|help me find|help me understand|help me see]",
+]
+SORTED_NAMES = ["[sorted|ordered] alphabetically", "in alphabetical order", ", in alphabetical order", "alphabetically", "[, |]sorted by name", "[, |]each one once, in alphabetical order", "from A to Z"]
+AFTERTHOUGHT = ["[, |- |. |; ][a client|my boss|the board|a colleague|my manager|someone] is [waiting|asking|on the line|on the phone|interested]", "[, |. |; |- ][it's|this is|i need it] for [the|a|our|my] [board|sales|annual|quarterly|team|budget] [report|meeting|review|slide|presentation]",
+                "[, |. ][many thanks|thanks a lot|thanks in advance|cheers|thank you very much|much appreciated|ty]", "[at some point|so far|to date|overall|in our data|in our database|in the data|in our shop|in the shop|with us|according to the data|in our system|until now|up to now|ever|all time]",
+                "[- |, |. ][as soon as possible|today please|when you can|quickly|urgent|no rush]", "right now", "[, |]for [my|the|our] [records|notes|overview|dashboard|spreadsheet|slides]","please", "thanks", "thank you", ", please", "? thanks", "for my report", "- it's for a presentation", ", it's urgent", "asap", "pls", ", my colleague is waiting", "if possible", "for me"]
 
 CONTEXT = {"customers": "customer", "products": "product", "average_price": "product", "lowest_price": "product", "highest_price": "product",
            "cities": "customer", "countries": "customer", "categories": "product", "first_signup": "customer", "last_signup": "customer"}  # fmt: skip
@@ -772,7 +866,7 @@ AFTER = {
         "customer": "[of|by|from|for|of customer|by customer|from customer] @",
         "category": "[in|from|for|of|on|in the category|in category|with] [@|@|@ products|the @ category|products in the @ category]",
         "product": "[of|for|from|with|of product|for product|of the product|containing] @",
-        "status": "[with status @|with @ status|in status @|that are @|that were @|from @ orders|for @ orders|, only @ orders|, only @|, @ orders only|- only @ orders|on @ orders|where the status is @|marked as @|of @ orders]",
+        "status": "[with status @|with the status @|having status @|which are @|which were @|currently @|that got @|that have been @|with @ status|in status @|that are @|that were @|from @ orders|for @ orders|, only @ orders|, only @|, @ orders only|- only @ orders|on @ orders|where the status is @|marked as @|of @ orders]",
     },
 }
 AFTER_IN = {
@@ -783,11 +877,17 @@ AFTER_IN = {
     }
     for context in ("customer", "product", "sale", "order")
 }  # fmt: skip
+AFTER_NOT_IN = {
+    "status": "[that are neither %|that were neither %|neither %|excluding @ orders|excluding @|without @ orders|not counting @ orders|except @ ones|ignoring @|other than @|leaving out @ orders|that are not @|with status other than @]",
+    "country": "[outside @|outside of @|not from @|not in @|except @|excluding @|other than @|from neither %]",
+    "category": "[outside @|except @|excluding @|without @|other than @|not counting @|in neither %]",
+    "channel": "[excluding @|except @|other than @|not through @|via neither %]",
+}  # fmt: skip
 AFTER_NOT = {
-    "city": "[outside|outside of|not in|not from|except|excluding] @", "country": "[outside|outside of|not in|not from|except|excluding] @",
+    "city": "[outside|outside of|not in|not from|except|excluding|but not in|but not from|other than|apart from] @", "country": "[outside|outside of|not in|not from|except|excluding|other than|apart from|who are not from|not living in] @",
     "segment": "[outside the @ segment|not in the @ segment|except @|excluding @|without the @ segment]",
     "customer": "[except|excluding] @", "category": "[outside @|not in @|except @|excluding @|without @|other than @]", "product": "[except|excluding] @",
-    "status": "[that are not @|excluding @ orders|without @ orders|except @ ones|that were not @|not counting @ orders|excluding @|ignoring @ orders|with status other than @]",
+    "status": "[that are not @|not @|that are not yet @|which are not @|that have not been @|other than @|other than @ ones|apart from @ orders|leaving out @ orders|disregarding @ orders|minus @ orders|but not @ ones|excluding @ orders|without @ orders|except @ ones|that were not @|not counting @ orders|excluding @|ignoring @ orders|with status other than @]",
     "channel": "[not via @|excluding @|except @|outside the @ channel|other than @|not through @]",
 }  # fmt: skip
 PRICE = {
@@ -797,7 +897,7 @@ PRICE = {
     "at_most": "[costing at most|for at most|with a price of at most|that cost at most|up to|for no more than] @",
 }
 PERIOD_EDGE = {
-    "since": "[[since|since|since the beginning of|since the start of|starting in|starting from] @|from @ [on|onwards]|in @ or later]",
+    "since": "[no earlier than @|as of @|[since|since|since the beginning of|since the start of|starting in|starting from] @|from @ [on|onwards]|in @ or later]",
     "before": "[before|prior to|earlier than|before the year] @",
     "after": "[after|later than|after the end of] @",
     "since_month": "[[since|starting|since the beginning of] @|from @ [on|onwards]]",
@@ -805,7 +905,7 @@ PERIOD_EDGE = {
     "after_month": "[after|later than|after the end of] @",
     "since_day": "[[since|on or after|starting|starting on] @|from @ [on|onwards]]",
     "before_day": "[before|prior to|earlier than] @",
-    "after_day": "[after|later than] @",
+    "after_day": "[after|after|after|later than|more recently than] @",
     "on_day": "[on|on|on|dated] @",
 }
 # fmt: on

@@ -10,6 +10,8 @@ from typing import Any
 
 import values
 
+from biai_xinf import demo
+
 REVENUE = "SUM(oi.quantity * oi.unit_price)"
 
 
@@ -92,6 +94,8 @@ MEASURES = {
         Measure("order_value", _OI, f"{REVENUE} / COUNT(DISTINCT oi.order_id)", "average_order_value",
                 (*_PEOPLE, "status", "channel", "year", "month", "customer"), _ALL),
         Measure("average_price", _P, "AVG(p.price)", "average_price", ("category",), ("category", "price")),
+        Measure("charged_price", _OI, "AVG(oi.unit_price)", "average_price", ("category", "product", "channel", "year"),
+                ("category", "product", "product", "channel", "country", "date")),
         Measure("lowest_price", _P, "MIN(p.price)", "lowest_price", ("category",), ("category",)),
         Measure("highest_price", _P, "MAX(p.price)", "highest_price", ("category",), ("category",)),
         Measure("average_quantity", _OI, "AVG(oi.quantity)", "average_quantity", ("category", "product", "channel", "country"),
@@ -213,7 +217,12 @@ def draw_filters(rng: random.Random, kinds: Iterable[str], weights: tuple[int, .
         }.get(kind)
         if len(chosen) < count and kind not in chosen and (clash not in chosen or rng.random() < 0.1):
             chosen[kind] = draw_filter(rng, kind)
-    return list(chosen.values())
+    found = list(chosen.values())
+    country = chosen.get("country")
+    if "city" in pool and "city" not in chosen and country and country.how == "is" and rng.random() < 0.06:
+        city = rng.choice(demo.CITIES[country.value]) if country.value in demo.CITIES else values.city(rng)
+        found.append(Filter("city", "c", f"c.city <> {quote(city)}", city, "not"))
+    return found
 
 
 def draw_filter(rng: random.Random, kind: str) -> Filter:
@@ -223,11 +232,15 @@ def draw_filter(rng: random.Random, kind: str) -> Filter:
         return _draw_price(rng)
     table, column, draw_value = _TEXT_COLUMNS[kind]
     value = draw_value(rng)
-    how = rng.choices(["is", "in", "not"], weights=[88, 7, 5] if kind not in ("customer", "product") else [97, 3, 0])[0]
-    if how == "in":
-        other = draw_value(rng)
-        if other != value:
-            return Filter(kind, table, f"{column} IN ({quote(value)}, {quote(other)})", (value, other), how)
+    weights = {"customer": [97, 3, 0, 0], "product": [95, 4, 1, 0], "status": [74, 9, 11, 6]}.get(kind, [85, 8, 5, 2])
+    how = rng.choices(["is", "in", "not", "not_in"], weights)[0]
+    if how in ("in", "not_in"):
+        several = list(dict.fromkeys([value, *(draw_value(rng) for _ in range(rng.choice([1, 1, 1, 2])))]))
+        if len(several) > 1:
+            listed = ", ".join(map(quote, several))
+            return Filter(
+                kind, table, f"{column} {'NOT ' if how == 'not_in' else ''}IN ({listed})", tuple(several), how
+            )
     if how == "not":
         return Filter(kind, table, f"{column} <> {quote(value)}", value, how)
     return Filter(kind, table, f"{column} = {quote(value)}", value)
@@ -331,7 +344,7 @@ def draw_dim(rng: random.Random, keys: Iterable[str]) -> Dim:
     return rng.choices(pool, weights=[_DIM_WEIGHTS.get(dim.key, 1) for dim in pool])[0]
 
 
-def _kinds_beside(measure: Measure, *dims: Dim) -> list[str]:
+def kinds_beside(measure: Measure, *dims: Dim) -> list[str]:
     """Filters that make sense when the answer is grouped: not on the group itself."""
     kinds = [kind for kind in measure.filters if kind not in {dim.key for dim in dims}]
     if any(dim.key in ("customer", "product") for dim in dims):
@@ -350,11 +363,11 @@ def scalar(rng: random.Random) -> Query:
 def grouped(rng: random.Random) -> Query:
     measure = draw_measure(rng, lambda m: bool(m.dims))
     dim = draw_dim(rng, measure.dims)
-    filters = draw_filters(rng, _kinds_beside(measure, dim), (42, 40, 14, 3))
+    filters = draw_filters(rng, kinds_beside(measure, dim), (42, 40, 14, 3))
     order = rng.choices([None, "desc", "asc", "name"], weights=[82, 8, 5, 5])[0]
     if dim.in_time:
         order = rng.choice([None, None, "time"])
-    return Query("grouped", _grouped(measure, [dim], filters, _ordering(measure, dim, order)), filters,
+    return Query("grouped", grouped_statement(measure, [dim], filters, _ordering(measure, dim, order)), filters,
                  {"measure": measure, "dim": dim, "order": order})  # fmt: skip
 
 
@@ -366,7 +379,7 @@ def _ordering(measure: Measure, dim: Dim, order: str | None) -> str:
     return f" ORDER BY {measure.alias}{'' if order == 'asc' else ' DESC'}"
 
 
-def _grouped(measure: Measure, dims: list[Dim], filters: list[Filter], tail: str, only: bool = False) -> str:
+def grouped_statement(measure: Measure, dims: list[Dim], filters: list[Filter], tail: str, only: bool = False) -> str:
     tables = measure.tables | {dim.table for dim in dims}
     value = measured(measure, tables | {f.table for f in filters})
     columns = [dim.select for dim in dims] + ([] if only else [f"{value} AS {measure.alias}"])
@@ -382,8 +395,8 @@ def two_dims(rng: random.Random) -> Query:
     first, second = DIMS[rng.choice(keys)], DIMS[rng.choice(keys)]
     if first == second or (first.in_time and second.in_time):
         return grouped(rng)
-    filters = draw_filters(rng, _kinds_beside(measure, first, second), (60, 34, 6))
-    return Query("two_dims", _grouped(measure, [first, second], filters, f" ORDER BY {first.group}, {second.group}"), filters,
+    filters = draw_filters(rng, kinds_beside(measure, first, second), (60, 34, 6))
+    return Query("two_dims", grouped_statement(measure, [first, second], filters, f" ORDER BY {first.group}, {second.group}"), filters,
                  {"measure": measure, "dim": first, "dim2": second})  # fmt: skip
 
 
@@ -398,7 +411,7 @@ def two_measures(rng: random.Random) -> Query:
     ]
     dim = draw_dim(rng, shared) if rng.random() < 0.8 else None
     kinds = [
-        kind for kind in _kinds_beside(measures[0], *([dim] if dim else [])) if all(kind in m.filters for m in measures)
+        kind for kind in kinds_beside(measures[0], *([dim] if dim else [])) if all(kind in m.filters for m in measures)
     ]
     filters = draw_filters(rng, kinds, (55, 35, 10))
     tables = frozenset().union(*(m.tables for m in measures), {dim.table} if dim else set())
@@ -422,13 +435,13 @@ def ranked(rng: random.Random) -> Query:
     keys = [key for key in measure.dims if key not in ("quarter", "signup_month")]
     keys += [key for key in ("product", "customer", "product", "customer", "category", "country") if key in keys]
     dim = draw_dim(rng, keys)
-    filters = draw_filters(rng, _kinds_beside(measure, dim), (50, 36, 12, 2))
+    filters = draw_filters(rng, kinds_beside(measure, dim), (50, 36, 12, 2))
     lowest = rng.random() < 0.25
     count = rng.choice([1, 1, 1, 2, 3, 3, 4, 5, 5, 5, 6, 7, 8, 10, 10, 15, 20])
     said = rng.choices(["nothing", "only", "both"], weights=[50, 25, 25])[0]
     only = said == "only" or (said == "nothing" and count == 1)
     tail = f" ORDER BY {measure.alias}{'' if lowest else ' DESC'} LIMIT {count}"
-    return Query("ranked_one" if count == 1 else "ranked", _grouped(measure, [dim], filters, tail, only), filters,
+    return Query("ranked_one" if count == 1 else "ranked", grouped_statement(measure, [dim], filters, tail, only), filters,
                  {"measure": measure, "dim": dim, "n": count, "lowest": lowest, "said": said})  # fmt: skip
 
 
@@ -456,7 +469,7 @@ def having(rng: random.Random) -> Query:
     ]
     keys += [key for key in ("customer", "customer", "product", "product") if key in keys]
     dim = draw_dim(rng, keys)
-    filters = draw_filters(rng, _kinds_beside(measure, dim), (64, 30, 6))
+    filters = draw_filters(rng, kinds_beside(measure, dim), (64, 30, 6))
     how = rng.choices(list(SIGNS), weights=[60, 18, 14, 4, 4])[0]
     if measure.key not in ("orders", "customers", "buyers") and how == "exactly":
         how = "above"
@@ -472,7 +485,7 @@ def having(rng: random.Random) -> Query:
     order = f" ORDER BY {dim.group if dim.in_time else measure.alias + ' DESC'}" if said == "both" else ""
     return Query(
         "having",
-        _grouped(measure, [dim], filters, limit + order, only=said != "both"),
+        grouped_statement(measure, [dim], filters, limit + order, only=said != "both"),
         filters,
         {**slots, "said": said},
     )
@@ -494,8 +507,8 @@ def compare(rng: random.Random) -> Query:
         if len(chosen) < 2:
             return compare(rng)
         limit = Filter(dim.key, table, f"{column} IN ({', '.join(map(quote, chosen))})", tuple(chosen), "compared")
-    filters = draw_filters(rng, [kind for kind in _kinds_beside(measure, dim) if kind != limit.kind], (62, 34, 4))
-    return Query("compare", _grouped(measure, [dim], [*filters, limit], _ordering(measure, dim, None)), filters,
+    filters = draw_filters(rng, [kind for kind in kinds_beside(measure, dim) if kind != limit.kind], (62, 34, 4))
+    return Query("compare", grouped_statement(measure, [dim], [*filters, limit], _ordering(measure, dim, None)), filters,
                  {"measure": measure, "dim": dim, "compared": chosen})  # fmt: skip
 
 
@@ -535,6 +548,7 @@ def share(rng: random.Random) -> Query:
 
 
 def shares(rng: random.Random) -> Query:
+    """What each group makes up of the whole, of all there is or of what the filters leave."""
     measure = MEASURES[rng.choice(["revenue", "revenue", "orders", "customers", "units", "products"])]
     dim = draw_dim(rng, [key for key in measure.dims if key in _TEXT_COLUMNS and key not in ("customer", "product")])
     if measure.key == "orders" and dim.table == "p":
@@ -542,8 +556,13 @@ def shares(rng: random.Random) -> Query:
     whole = {"revenue": "SELECT SUM(quantity * unit_price) FROM order_items", "units": "SELECT SUM(quantity) FROM order_items",
              "orders": "SELECT COUNT(*) FROM orders", "customers": "SELECT COUNT(*) FROM customers",
              "products": "SELECT COUNT(*) FROM products"}[measure.key]  # fmt: skip
-    columns = f"{dim.select}, 100.0 * {measure.sql} / ({whole}) AS share"
-    return Query("shares", statement(columns, measure.tables | {dim.table}, [], f" GROUP BY {dim.group} ORDER BY share DESC"), [],
+    kinds = [
+        kind for kind in kinds_beside(measure, dim) if kind in ("date", "country", "segment", "channel", "category")
+    ]
+    filters = draw_filters(rng, [k for k in kinds if measure.key != "orders" or k != "category"], (60, 38, 2))
+    whole = f"SUM({measure.sql}) OVER ()" if filters else f"({whole})"
+    columns = f"{dim.select}, 100.0 * {measure.sql} / {whole} AS share"
+    return Query("shares", statement(columns, measure.tables | {dim.table}, filters, f" GROUP BY {dim.group} ORDER BY share DESC"), filters,
                  {"measure": measure, "dim": dim})  # fmt: skip
 
 
@@ -730,7 +749,9 @@ def distinct(rng: random.Random) -> Query:
     if key == "country":
         kinds = ["segment"]
     filters = draw_filters(rng, kinds, (62, 38))
-    return Query("distinct", statement(DIMS[key].select, {table}, filters, "", True), filters, {"dim": DIMS[key]})
+    ordered = rng.random() < 0.2
+    sql = statement(DIMS[key].select, {table}, filters, f" ORDER BY {DIMS[key].select}" if ordered else "", True)
+    return Query("distinct", sql, filters, {"dim": DIMS[key], "ordered": ordered})
 
 
 def lookup(rng: random.Random) -> Query:
@@ -744,6 +765,9 @@ def lookup(rng: random.Random) -> Query:
     facts = {
         "price_of": (f"SELECT p.price FROM products p WHERE p.product_name = {quote(product)}", product),
         "category_of": (f"SELECT p.category FROM products p WHERE p.product_name = {quote(product)}", product),
+        "price_category_of": (f"SELECT p.price, p.category FROM products p WHERE p.product_name = {quote(product)}", product),
+        "city_country_of": (f"SELECT c.city, c.country FROM customers c WHERE c.name = {quote(person)}", person),
+        "order_status_date_of": (f"SELECT o.status, o.order_date FROM orders o WHERE o.order_id = {number}", number),
         "city_of": (f"SELECT c.city FROM customers c WHERE c.name = {quote(person)}", person),
         "country_of": (f"SELECT c.country FROM customers c WHERE c.name = {quote(person)}", person),
         "segment_of": (f"SELECT c.segment FROM customers c WHERE c.name = {quote(person)}", person),
@@ -778,7 +802,7 @@ SHAPES: dict[str, tuple[float, Callable[[random.Random], Query]]] = {
     "having": (7, having),
     "compare": (3.5, compare),
     "share": (4, share),
-    "shares": (1, shares),
+    "shares": (2, shares),
     "listed": (12, listed),
     "extreme": (5, extreme),
     "big_orders": (3, big_orders),

@@ -41,13 +41,14 @@ NOUNS = {
     "last_signup": [("data ostatniej rejestracji", "datę ostatniej rejestracji")],
 }  # fmt: skip
 QUESTIONS = {
-    "revenue": ["ile [zarobiliśmy|sprzedaliśmy za|wyniósł przychód|wyniosła sprzedaż|wyniósł obrót] {f}", "jaki [był|jest] [przychód|obrót] {f}", "jaka była sprzedaż {f}", "ile [pieniędzy|] [wydali|zostawili] [u nas|] klienci {f}",
+    "revenue": ["[jaki przychód|jaki obrót|ile przychodu|ile pieniędzy] [przyniosła|dała|wygenerowała] kategoria {cat} {f}", "[jaki przychód|jaki obrót|ile przychodu] [przyniósł|dał|wygenerował] produkt {prod} {f}", "ile [klienci|ludzie] wydali na [produkty|] {thing} {f}",
+                "[na jaką kwotę|za ile] [sprzedaliśmy|kupowali klienci|złożono zamówienia] {f}", "[jaką kwotę|ile] [wydali|zapłacili|zostawili] [łącznie|w sumie|] klienci {f}", "ile [wyniosły|wynosiły] [przychody|obroty] {f}", "[łącznie|w sumie] ile zarobiliśmy {f}", "ile [zarobiliśmy|sprzedaliśmy za|wyniósł przychód|wyniosła sprzedaż|wyniósł obrót] {f}", "jaki [był|jest] [przychód|obrót] {f}", "jaka była sprzedaż {f}", "ile [pieniędzy|] [wydali|zostawili] [u nas|] klienci {f}",
                 "ile [pieniędzy|] wydał [u nas|łącznie|] klient {who} {f}", "ile [wydał|wydała] [u nas|łącznie|w sumie|] {who} {f}", "ile zarobiliśmy na [produkcie|] {thing} {f}"],
-    "units": ["ile sztuk [sprzedaliśmy|sprzedano] {f}", "ile [sztuk|produktów] [zostało sprzedanych|zamówiono] {f}", "ile [sztuk|] [produktu|] {thing} [sprzedaliśmy|sprzedano] {f}"],
-    "orders": ["ile {a} zamówień [złożono|mamy|było|dostaliśmy|otrzymaliśmy|zostało złożonych|jest] {f}", "ile {a} zamówień {f}", "ile {a} zamówień złożyli klienci {f}", "ile {a} zamówień [złożył|złożyła|ma] {who} {f}",
+    "units": ["[ile|jaka liczba] [sztuk|egzemplarzy|produktów] [kupili|zamówili] klienci {f}", "ile {thing} [sprzedaliśmy|sprzedano|kupiono|zamówiono] {f}", "ile sztuk {thing} [zamówili|kupili] klienci {f}", "ile sztuk [sprzedaliśmy|sprzedano] {f}", "ile [sztuk|produktów] [zostało sprzedanych|zamówiono] {f}", "ile [sztuk|] [produktu|] {thing} [sprzedaliśmy|sprzedano] {f}"],
+    "orders": ["ile [mamy|było|jest] {a} zamówień {f}", "ile {a} zamówień [wpłynęło|przyszło|zrealizowano|przyjęliśmy|zanotowaliśmy|napłynęło] {f}", "ile razy {who} [zamawiał|zamawiała|kupował] [u nas|] {f}", "ile {a} zamówień [złożono|mamy|było|dostaliśmy|otrzymaliśmy|zostało złożonych|jest] {f}", "ile {a} zamówień {f}", "ile {a} zamówień złożyli klienci {f}", "ile {a} zamówień [złożył|złożyła|ma] {who} {f}",
                "ile {a} zamówień zawiera [produkt|] {thing} {f}", "policz {a} zamówienia {f}"],
-    "buyers": ["ilu [różnych|unikalnych|] klientów [coś kupiło|złożyło zamówienie|zamówiło coś|kupowało|złożyło co najmniej jedno zamówienie] {f}", "ilu [różnych|unikalnych|] klientów kupiło [produkt|coś z kategorii|] {thing} {f}"],
-    "customers": ["ilu [mamy|jest] klientów {f}", "ilu klientów [mamy|jest|] {f}", "ile osób [zarejestrowało|zapisało] się {signup} {f}", "ilu [nowych|] klientów [zarejestrowało się|zapisało się|przybyło|dołączyło] {signup} {f}", "policz klientów {f}"],
+    "buyers": ["ile [różnych|] osób [kupiło coś|złożyło zamówienie|zamawiało] {f}", "ilu [różnych|unikalnych|] klientów [kupiło|zamówiło] [choć raz|] {thing} {f}", "ilu [różnych|unikalnych|] klientów [coś kupiło|złożyło zamówienie|zamówiło coś|kupowało|złożyło co najmniej jedno zamówienie] {f}", "ilu [różnych|unikalnych|] klientów kupiło [produkt|coś z kategorii|] {thing} {f}"],
+    "customers": ["ilu [mamy|jest|macie] [wszystkich|łącznie|] klientów {f}", "ilu klientów [mieszka|pochodzi|jest zarejestrowanych|znajduje się] {f}", "ilu [naszych|] klientów jest {f}", "ilu [mamy|jest] klientów {f}", "ilu klientów [mamy|jest|] {f}", "ile osób [zarejestrowało|zapisało] się {signup} {f}", "ilu [nowych|] klientów [zarejestrowało się|zapisało się|przybyło|dołączyło] {signup} {f}", "policz klientów {f}"],
     "products": ["ile [mamy|jest] [różnych|] produktów {f}", "ile produktów [mamy|jest|sprzedajemy|oferujemy|] {f}", "policz produkty {f}"],
     "order_value": ["ile [średnio|przeciętnie] warte jest [jedno|] zamówienie {f}", "ile średnio wynosi zamówienie {f}"],
     "average_price": ["ile średnio kosztuje produkt {f}", "ile średnio kosztują produkty {f}"],
@@ -77,6 +78,17 @@ DIMS = {
 }  # fmt: skip
 BY = "[według {dg}|wg {dg}|w podziale na {dpa}|z podziałem na {dpa}|dla {each}|w {eachl}|na {dpa}]"
 GROUPED = [
+    "{m} [według|wg|po|na] {dg} {f}",
+    "{m} [wg|według] {dg} {f}",
+    f"{{m}} {{f}} , {BY}",
+    f"[podaj|pokaż|podsumuj|zestaw|policz|chciałbym|chcę zobaczyć|potrzebuję] {{ma}} {{f}} {BY}",
+    f"[proszę o|poproszę o|czy mógłbym prosić o|czy mogę prosić o|poprosimy o] {{ma}} {BY} {{f}}",
+    f"[jaka jest|jaki jest|jaka była|jaki był|jak wygląda|jak wyglądała|jak wyglądał] {{m}} {BY} {{f}}",
+    f"[jaka jest|jaki jest|jaka była|jaki był|jak wygląda|jak wyglądała] {{m}} {{f}} {BY}",
+    "[zestawienie|tabela|podział|rozkład] : {m} [według|wg] {dg} {f}",
+    "{dp} i {m} {f}",
+    "{dp} : {m} {f}",
+    "[każdy|każda] {d} i {m} {f}",
     f"{{m}} {BY} {{f}}",
     f"{{m}} {{f}} {BY}",
     f"[pokaż|podaj|wyświetl|wypisz|daj|chcę zobaczyć|poproszę] {{ma}} {BY} {{f}}",
@@ -112,11 +124,18 @@ MOST = {
 }  # fmt: skip
 WHICH = {"category": "która", "customer": "który"}
 RANKED = [
+    "[jakie|którzy|które|kto to] {n} {dp} [mają|miały|mieli|ma|miało] {mosta} {f}",
+    "{n} [najlepszych|najlepsze|czołowych] {dgp} [według|pod względem|wg] {mg} {f}",
+    "top {n} {dgp} {f} [według|pod względem|wg] {mg}",
+    "[lista|ranking|zestawienie] {n} {dgp} z {most} {f}",
     "[podaj|pokaż|wypisz|wyświetl|] {n} {dgp} z {most} {f}",
     "{n} {dgp} z {most} {f}",
     "[top|pierwsze] {n} {dgp} [według|pod względem|wg] {mg} {f}",
 ]
 RANKED_ONE = [
+    "[jaki|który|która|które] {d} [miał|miała|miało|ma|osiągnął|osiągnęła|osiągnęło|zanotował|zanotowała] {mosta} {f}",
+    "[jaki|która|które] {d} [ma|miała|zanotowała] {mosta} {f}",
+    "[wskaż|znajdź|podaj|powiedz jaki] {d} z {most} {f}",
     "[jaki|który|podaj|pokaż|] {d} z {most} {f}",
     "który {d} ma {mosta} {f}",
     "[który|jaki] {d} [jest|był] z {most} {f}",
@@ -128,7 +147,7 @@ MOST_ACC = {"revenue": ("[największy|najwyższy] [przychód|obrót]", "[najmnie
 GENITIVE = {"revenue": "[przychodu|sprzedaży|obrotu]", "units": "[liczby sprzedanych sztuk|sprzedanych sztuk]", "orders": "liczby {a} zamówień", "buyers": "liczby kupujących", "customers": "liczby klientów", "products": "liczby produktów",
             "order_value": "średniej wartości zamówienia", "average_price": "średniej ceny"}  # fmt: skip
 VERBS = {
-    ("revenue", "customer"): ["[kto|który klient] [wydał|wydaje|zostawił] [u nas|] najwięcej [pieniędzy|] {f}", "[kto jest|] [naszym|nasz] [najlepszym|najlepszy] [klientem|klient] {f}"], ("orders", "customer"): ["[kto|który klient] [złożył|ma|złożyła] najwięcej zamówień {f}"],
+    ("revenue", "customer"): ["[kto|który klient|jaki klient] [wydał|wydaje|zostawił|zapłacił] [u nas|] najwięcej [pieniędzy|] {f}", "[który klient|kto] [u nas|] [wydał|wydała] najwięcej [u nas|] {f}", "[kto jest|] [naszym|nasz] [najlepszym|najlepszy] [klientem|klient] {f}"], ("orders", "customer"): ["[kto|który klient] [złożył|ma|złożyła] najwięcej zamówień {f}"],
     ("units", "product"): ["[który|jaki] produkt [sprzedaje się|sprzedał się] najlepiej {f}", "najlepiej sprzedający się produkt {f}", "[jaki jest|] najpopularniejszy produkt {f}"],
     ("revenue", "product"): ["[który|jaki] produkt [przyniósł|przynosi] [największy przychód|najwięcej pieniędzy] {f}"], ("revenue", "category"): ["która kategoria [przyniosła|przynosi] [największy przychód|najwięcej pieniędzy] {f}"],
     ("revenue", "country"): ["[który|jaki] kraj [przyniósł|przynosi] [największy przychód|najwięcej pieniędzy] {f}", "w którym kraju [mamy|jest] [największa sprzedaż|największy obrót] {f}"], ("orders", "month"): ["w którym miesiącu [było|złożono] najwięcej zamówień {f}"],
@@ -141,18 +160,27 @@ VERBS_MANY = {
     ("orders", "customer"): ["{n} klientów, którzy złożyli najwięcej zamówień {f}"], ("revenue", "product"): ["{n} produktów, które przyniosły [najwięcej|największy przychód] {f}"],
 }  # fmt: skip
 ONLY = [
+    "[? |. |, ][podaj|wystarczy|interesuje mnie|potrzebuję|poproszę] [tylko|samą|sam] [nazwę|nazwisko|nazwa|imię i nazwisko|{d}]",
+    "[? |. |- |, ][tylko|sam|sama|same] [imię i nazwisko|imiona i nazwiska|nazwisko|nazwa|nazwy]",
     "[, |- ][same nazwy|tylko nazwy|tylko nazwa|sama nazwa]",
     ", tylko {d}",
     "[, |- ]bez [kwot|liczb]",
     "(tylko nazwa)",
 ]
 BOTH = [
+    "[? |, |. |- ][podaj|pokaż|proszę o|poproszę|potrzebuję|interesuje mnie|wypisz] [nazwę|nazwy|nazwisko|imię i nazwisko|{d}] i [kwotę|liczbę|sumę|wartość]",
+    "[, |? |- ]{d} i [kwota|liczba|suma|wartość]",
+    "[, |? |- ]razem z [kwotą|liczbą|sumą|wartością]",
+    "[, |? |. |- ]podaj [też|również|także] [kwotę|liczbę|sumę|wartość]",
     "[, |- ][nazwa i [kwota|wartość|liczba|suma]|z [kwotą|wartością|liczbą|sumą]]",
     ", podaj {d} i [kwotę|wartość|liczbę|sumę]",
     "i ile [to|] było",
     ", nazwa i wynik",
 ]
 HAVING = [
+    "{dp} [mające|mający|które mają|z wynikiem] {more} {t} {counted} {f}",
+    "[które|jakie|którzy|jacy] {dp} [miały|mieli|mają|osiągnęły|osiągnęli|zanotowały] {more} {t} {counted} {f}",
+    "[podaj|pokaż|wypisz|wymień|znajdź] {dp} , [które|którzy] [mają|miały|mieli] {more} {t} {counted} {f}",
     "[które|jakie|pokaż|wypisz|podaj|] {dp} [mają|z|o|, które mają] {more} {t} {counted} {f}",
     "{dp} z [więcej niż|ponad] {t} {counted} {f}",
 ]
@@ -190,15 +218,47 @@ SHARE = {
     "revenue": ["jaki [procent|udział] [całego|] [przychodu|obrotu] [pochodzi|przypada na|to] [sprzedaż|] {part} {f}", "[udział|procent] [przychodu|sprzedaży|obrotu] {part} [w całości|w całym przychodzie|] {f}"],
     "customers": ["jaki [procent|odsetek] [wszystkich|] klientów [jest|pochodzi|to klienci] {part} {f}", "[udział|odsetek|procent] klientów {part} {f}"], "products": ["jaki [procent|odsetek] produktów [jest|pochodzi] {part} {f}"], "units": ["jaki [procent|odsetek] sprzedanych sztuk [pochodzi|to sprzedaż] {part} {f}"],
 }  # fmt: skip
+SHARES = [
+    "jaki [procent|udział|odsetek] [całej|całego|łącznej|] [sprzedaży|przychodu|obrotu] [stanowi|przynosi|daje|ma] [każda|każdy|każde] {d} {f} {revenue}",
+    "[udział|procentowy udział|procent] {dgp} w [sprzedaży|przychodzie|obrocie|przychodach] {f} {revenue}",
+    "[jaki jest|podaj|pokaż] [udział|procentowy udział] [każdej|każdego|poszczególnych] {dgp} w [sprzedaży|przychodzie|obrocie] {f} {revenue}",
+    "{m} [według|wg] {dg} [w procentach|jako procent całości|procentowo] {f}",
+    "[procentowy podział|podział procentowy] {mg} [według|wg|na] {dg} {f}",
+    "jak {m} rozkłada się procentowo na {dpa} {f}",
+]
+REPEAT = {
+    (False, True): [
+        "ilu klientów [zamówiło|kupiło|złożyło zamówienie] [więcej niż raz|co najmniej dwa razy|kilka razy] {f}",
+        "ilu [mamy|jest] [powracających|stałych] klientów {f}",
+    ],
+    (False, False): [
+        "[którzy|jacy] klienci [zamówili|kupili|kupowali] [więcej niż raz|co najmniej dwa razy|kilka razy] {f}",
+        "klienci z więcej niż jednym zamówieniem {f}",
+        "[lista|pokaż|wypisz] [powracających|stałych] klientów {f}",
+    ],
+    (True, True): [
+        "ilu klientów [zamówiło|kupiło|złożyło zamówienie] [tylko raz|dokładnie raz|jeden raz|jednokrotnie] {f}",
+        "ilu klientów ma [tylko|dokładnie] jedno zamówienie {f}",
+    ],
+    (True, False): [
+        "[którzy|jacy] klienci [zamówili|kupili|złożyli zamówienie] [tylko raz|dokładnie raz|jeden raz] {f}",
+        "klienci z [tylko|dokładnie] jednym zamówieniem {f}",
+    ],
+}
+PERIOD_MEAN = [
+    "[średnia|przeciętna|średni|przeciętny] {m} na {d} {f}",
+    "ile [średnio|przeciętnie] [przypada|jest] {cg} na {d} {f}",
+    "ile {cg} [średnio|przeciętnie] [przypada na|na] {d} {f}",
+]
 THINGS = {
     "customer": ("[klientów|klientów|wszystkich klientów]", "[klienci|nasi klienci]", "[klient]"),
     "product": ("[produktów|wszystkich produktów]", "produkty", "produkt"),
     "order": ("[zamówień|wszystkich zamówień]", "zamówienia", "zamówienie"),
 }
 COLUMNS = {
-    "customer": {"name": "[nazwy|imiona i nazwiska|nazwiska]", "city": "[miasta|miasto]", "country": "[kraje|kraj]", "segment": "[segmenty|segment]", "signup_date": "[daty rejestracji|data rejestracji]", "customer_id": "[id|identyfikatory]"},
+    "customer": {"name": "[nazwy|imiona i nazwiska|nazwiska|imię i nazwisko|nazwa]", "city": "[miasta|miasto]", "country": "[kraje|kraj]", "segment": "[segmenty|segment]", "signup_date": "[daty rejestracji|data rejestracji]", "customer_id": "[id|identyfikatory]"},
     "product": {"name": "[nazwy|nazwy produktów]", "category": "[kategorie|kategoria]", "price": "[ceny|cena]", "product_id": "[id|identyfikatory]"},
-    "order": {"order_id": "[numery|id|identyfikatory]", "date": "[daty|data]", "status": "[statusy|status]", "channel": "[kanały|kanał]", "customer": "[klient|nazwy klientów]"},
+    "order": {"order_id": "[numery|id|identyfikatory|numer|numer zamówienia|numery zamówień]", "date": "[daty|data|data zamówienia]", "status": "[statusy|status]", "channel": "[kanały|kanał]", "customer": "[klient|nazwy klientów|imię i nazwisko klienta|nazwisko klienta|nazwa klienta]"},
 }  # fmt: skip
 LISTED = {
     "customer": ["[wypisz|pokaż|podaj|wyświetl|lista|wylistuj] [wszystkich|naszych|] klientów {f}", "[którzy|jacy|jakich mamy] [klienci|klientów] {f}", "klienci {f}"],
@@ -206,6 +266,10 @@ LISTED = {
     "order": ["[wypisz|pokaż|podaj|wyświetl|wylistuj] [wszystkie|] zamówienia {f}", "[które|jakie] zamówienia [są|mamy|] {f}", "lista zamówień {f}", "zamówienia {f}"],
 }  # fmt: skip
 LISTED_COLUMNS = [
+    "[podaj|poproszę|potrzebuję|pokaż|wypisz] {cols} [dla|] [wszystkich|naszych|] {tg} {f}",
+    "{tn} {f} : {cols}",
+    "[jakie|które] {tn} [mamy|są|] {f} ? [podaj|pokaż|wypisz|] {cols}",
+    "[lista|zestawienie|spis] {tg} {f} [: |, |- |z polami ]{cols}",
     "[wypisz|pokaż|podaj|wyświetl|] {cols} [wszystkich|] {tg} {f}",
     "{cols} {tg} {f}",
     "{tn} {f} [, |- |: |, podaj |, tylko ]{cols}",
@@ -354,6 +418,20 @@ NUMBER_WORDS = {
     10: "dziesięć",
     20: "dwadzieścia",
 }
+SMALL_TALK = [
+    "[do|potrzebuję do|na potrzeby] [raportu|prezentacji|zestawienia|budżetu|raportu zarządu|sprawozdania|spotkania] [:|-|,|]",
+    "[szef|kierownik|dyrektor|księgowa|klient|kolega|zarząd|dział marketingu] [pyta|chce wiedzieć|prosi o informację|potrzebuje danych|się pyta] [:|,|-]",
+    "[dzień dobry|cześć|witam|hej] [,|!|-] [mam pytanie|szybkie pytanie|pytanie|potrzebuję pomocy|jedno pytanko] [:|,|-]",
+    "[czy możesz|czy mógłbyś|czy mogłabyś|czy może mi Pan|czy może Pani|możesz] [powiedzieć|podać|sprawdzić|pokazać|policzyć|mi powiedzieć] [:|,|]",
+    "[chcę|chciałbym|chciałabym|muszę|chcemy] [wiedzieć|sprawdzić|się dowiedzieć|zobaczyć|ustalić] [:|,|]",
+    "[interesuje mnie|ciekawi mnie|zastanawiam się|przygotowuję raport|planujemy kampanię|robię zestawienie|sprawdzam coś] [:|,|-]",
+    "[powiedz|podpowiedz|przypomnij|sprawdź|a] [mi|proszę|] [:|,|]",
+]
+AFTERTHOUGHT = [
+    "[, |. |- ][dziękuję|dzięki|z góry dziękuję|proszę|poproszę|pilne|to pilne]",
+    "[, |- ]do [raportu|prezentacji|zestawienia]",
+    "[łącznie|ogółem|w sumie|do tej pory|w naszym sklepie|u nas|w naszej bazie]",
+]
 CHATTER = [
     "proszę,",
     "cześć,",
@@ -426,7 +504,12 @@ class Polish:
             )
             return [f"{f} {tail}" for f in frames for tail in {"nothing": [""], "only": ONLY, "both": BOTH}[s["said"]]]
         if shape == "having":
-            frames = HAVING + HAVING_VERBS.get((s["measure"].key, s["dim"].key), []) * 3
+            exceed = ["[które|jakie|którzy|] {dp} [przekroczyły|przekroczyli|przekraczają] {t} {counted} {f}"] * 2
+            frames = (
+                HAVING
+                + (exceed if s["how"] == "above" else [])
+                + HAVING_VERBS.get((s["measure"].key, s["dim"].key), []) * 3
+            )
             return [f"{f} {tail}" for f in frames for tail in {"nothing": [""], "only": ONLY, "both": BOTH}[s["said"]]]
         if shape == "count_having":
             return (
@@ -442,6 +525,14 @@ class Polish:
                 if s["percent"]
                 else []
             )
+        if shape == "shares":
+            return SHARES
+        if shape == "nth_price":
+            return []
+        if shape == "repeat":
+            return REPEAT[s["once"], s["counted"]]
+        if shape == "per_period_mean":
+            return PERIOD_MEAN
         if shape == "listed":
             frames = LISTED_COLUMNS if s["columns"] else LISTED[s["entity"]]
             if s["far"]:
@@ -511,7 +602,9 @@ class Polish:
     def _can_say(self, pattern: str) -> bool:
         kinds = {f.kind for f in self.left if f.how == "is"}
         goods = bool(kinds & {"product", "category"})
-        needs = {"{who}": "customer" in kinds, "{status}": True, "{signup}": any(f.kind == "signup" for f in self.left), "{thing}": goods,
+        key = self.slots["measure"].key if "measure" in self.slots else ""
+        needs = {"{revenue}": key == "revenue", "{cg}": key in COUNTED_GENITIVE, "{cat}": any(f.kind == "category" and f.how == "is" for f in self.left),
+                 "{prod}": any(f.kind == "product" and f.how == "is" for f in self.left), "{who}": "customer" in kinds, "{status}": True, "{signup}": any(f.kind == "signup" for f in self.left), "{thing}": goods,
                  "{partg}": self.query.shape == "share" and self.slots["part"].kind == "status"}  # fmt: skip
         if (
             self.query.shape == "share"
@@ -530,6 +623,7 @@ class Polish:
             return lambda: self.say(DIMS[s[which].key][part])
 
         return {
+            "revenue": lambda: "", "cg": lambda: self.say(COUNTED_GENITIVE[s["measure"].key]), "cat": lambda: self._good("category"), "prod": lambda: self._good("product"),
             "f": self._rest, "a": self._before, "a1": self._before_one,
             "m": lambda: self._noun(s["measure"], 0), "ma": lambda: self._noun(s["measure"], 1),
             "mg": lambda: fill(self.say(GENITIVE[s["measure"].key]), {"a": self._before}),
@@ -588,6 +682,11 @@ class Polish:
         self.left.clear()
         return " ".join(said)
 
+    def _good(self, kind: str) -> str:
+        chosen = next(f for f in self.left if f.kind == kind and f.how == "is")
+        self.left.remove(chosen)
+        return str(chosen.value)
+
     def _suffix(self, f: Filter) -> str:
         if f.kind == "date":
             return self._period(f)
@@ -600,10 +699,15 @@ class Polish:
         if f.how == "in":
             return (
                 self.say({"city": "[z|w]", "country": "[z|w]"}.get(f.kind, "[z|dla]"))
-                + f" {f.value[0]} {self.rng.choice(['lub', 'albo', 'i'])} {f.value[1]}"
+                + f" {', '.join(f.value[:-1])} {self.rng.choice(['lub', 'albo', 'i', 'oraz'])} {f.value[-1]}"
             )
-        if f.how == "not":
-            return self.say("[poza|oprócz|z wyjątkiem|bez]") + " " + f.value
+        if f.how in ("not", "not_in"):
+            named = [f.value] if f.how == "not" else list(f.value)
+            if f.kind == "status" and self.rng.random() < 0.6:
+                named = [STATUS_BEFORE[value] for value in named]
+                front = "[bez|poza|oprócz|z wyłączeniem|nie licząc|z pominięciem|z wyjątkiem] "
+                return self.say(front) + " i ".join(named) + self.say(" [zamówień|]")
+            return self.say("[poza|oprócz|z wyjątkiem|bez|nie licząc|z wyłączeniem]") + " " + " i ".join(named)
         if f.kind in ("city", "country"):
             if f.value in PLACES and self.rng.random() < 0.6:
                 of, at = PLACES[f.value]
@@ -686,8 +790,10 @@ class Polish:
     def _noise(self, text: str) -> str:
         rng = self.rng
         text = text.strip(" ,:-")
-        if rng.random() < 0.07:
-            text = f"{rng.choice(CHATTER)} {text}"
+        if rng.random() < 0.2:
+            text = f"{expand(rng.choice(CHATTER if rng.random() < 0.5 else SMALL_TALK), rng)} {text}"
+        if rng.random() < 0.08:
+            text += " " + expand(rng.choice(AFTERTHOUGHT), rng)
         asks = re.match(r"(ile|ilu|jak|który|która|które|kto|kiedy|z ilu|w ilu|co |w który|w jak|z jak|do jak)", text)
         text += rng.choice(["?", "?", "?", ""] if asks else [".", "", "", ""])
         text = re.sub(r"\s+([,.?:])", r"\1", re.sub(r"\s+", " ", text))

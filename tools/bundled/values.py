@@ -137,9 +137,9 @@ def known() -> list[str]:
 
 def _one_of(rng: random.Random, of_the_demo: list[str], elsewhere: str) -> str:
     draw = rng.random()
-    if draw < 0.62:
+    if draw < 0.76:
         return rng.choice(of_the_demo)
-    if draw < 0.86:
+    if draw < 0.93:
         return rng.choice(_split(elsewhere))
     return _made_up(rng)
 
