@@ -13,7 +13,7 @@ from typing import Any
 from biai_xinf import yamlfile
 from biai_xinf.errors import BadFile, UnknownName
 from biai_xinf.home import home
-from biai_xinf.specs import MODEL_SPEC, ModelSpec, Recipe
+from biai_xinf.specs import MODEL_SPEC, EngineRecipe, ModelSpec, Recipe, UpstreamRecipe
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Entry:
             raise UnknownName(f"`{self.spec.name}` has no recipe `{name}`", hint=f"it has {names}")
         return found
 
-    def model_path(self, recipe: Recipe) -> str | None:
+    def model_path(self, recipe: EngineRecipe) -> str | None:
         """Where the worker finds weights that need no download."""
         if recipe.model_path is None or not recipe.ships_with_us:
             return recipe.model_path
@@ -67,14 +67,18 @@ def load_entry(path: Path) -> Entry:
     spec = yamlfile.load(path, MODEL_SPEC)
     if spec.name != path.stem:
         raise BadFile(f"{path}: name: `{spec.name}` must equal the file's name, `{path.stem}`")
+    engine_recipes = [recipe for recipe in spec.recipes if isinstance(recipe, EngineRecipe)]
     registrations = {
         recipe.name: _load_registration(path, recipe, recipe.registration)
-        for recipe in spec.recipes
+        for recipe in engine_recipes
         if recipe.registration is not None
     }
-    for recipe in spec.recipes:
+    for recipe in engine_recipes:
         if recipe.ships_with_us and not (path.parent / str(recipe.model_path)).exists():
             raise BadFile(f"{path}: recipe `{recipe.name}`: model_path: `{recipe.model_path}` is not there")
+    for other in spec.recipes:
+        if isinstance(other, UpstreamRecipe):
+            _know_provider(path, other)
     return Entry(spec, path, registrations)
 
 
@@ -90,7 +94,7 @@ def user_specs() -> Path:
     return Path(os.environ.get("BIAI_XINF_SPECS") or home() / "specs")
 
 
-def _load_registration(spec_path: Path, recipe: Recipe, name: str) -> Mapping[str, Any]:
+def _load_registration(spec_path: Path, recipe: EngineRecipe, name: str) -> Mapping[str, Any]:
     path = spec_path.parent / name
     try:
         registration = json.loads(path.read_text(encoding="utf-8"))
@@ -103,6 +107,17 @@ def _load_registration(spec_path: Path, recipe: Recipe, name: str) -> Mapping[st
     if found != recipe.model.model_name:
         raise BadFile(f"{path}: model_name: `{found}` must equal the recipe's, `{recipe.model.model_name}`")
     return dict(registration)
+
+
+def _know_provider(path: Path, recipe: UpstreamRecipe) -> None:
+    # Imported here: most specs name no provider, and `status` and `launch` start faster without them.
+    from biai_xinf.providers import find_provider
+
+    try:
+        find_provider(recipe.upstream.provider)
+    except UnknownName as error:
+        said = f"{path}: recipe `{recipe.name}`: upstream.provider: {error.message}"
+        raise BadFile(said, details=error.details, hint=error.hint) from error
 
 
 def _either(names: Iterable[str]) -> str:

@@ -6,17 +6,29 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from biai_xinf import wire
 from biai_xinf.credentials import HINT as CREDENTIALS_HINT
 from biai_xinf.credentials import Credentials, saved_credentials
-from biai_xinf.errors import AuthFailed, LaunchFailed, NotFound, NotReady, Rejected, ServerFailed
+from biai_xinf.errors import (
+    AuthFailed,
+    LaunchFailed,
+    NoExtension,
+    NotFound,
+    NotReady,
+    NotXinference,
+    Rejected,
+    ServerFailed,
+)
 from biai_xinf.transport import READ_TIMEOUT, Call, Transport
 
 if TYPE_CHECKING:
     from biai_xinf.specs import ModelType
+    from biai_xinf.upstreams import ServedModel, Upstream
+
+T = TypeVar("T")
 
 # Seconds to wait for what may take long by nature.
 ANSWER_TIMEOUT = 300.0
@@ -168,6 +180,44 @@ class Client:
         call = self._get(f"/v1/engines/{model_type}/{_name(name)}", params)
         return self._transport.request(call, wire.EnginesAnswer).root or {}
 
+    # The extension
+
+    def extension(self) -> wire.ExtensionVersion | None:
+        """The extension's version; None where the endpoint has none. Open to everyone."""
+        # A stock Xinference 4.1.0 answers 404 with a page of its Web UI, one without the Web UI 404 as JSON.
+        call = Call("GET", "/biai/version", timeout=LIVENESS_TIMEOUT, open_route=True)
+        try:
+            return self._transport.request(call, wire.ExtensionVersion)
+        except NotXinference:
+            return None
+
+    def upstreams(self) -> list[wire.Upstream]:
+        """The models that other servers run, with the health of each server."""
+        return self._of_extension(self._get("/biai/upstreams"), wire.Upstreams).upstreams
+
+    def put_upstream(self, upstream: Upstream) -> wire.Upstream:
+        """Serve an upstream, in place of the one of that name; needs an admin where auth is on."""
+        body = upstream.model_dump(mode="json", exclude_defaults=True)
+        return self._of_extension(self._put(f"/biai/upstreams/{_name(upstream.name)}", body), wire.Upstream)
+
+    def remove_upstream(self, name: str) -> None:
+        """Serve it no longer; NotFound if there is none of that name."""
+        call = Call("DELETE", f"/biai/upstreams/{_name(name)}", timeout=self._timeout)
+        self._of_extension(call, object)
+
+    def put_served_model(self, model: ServedModel) -> None:
+        """Tell the endpoint what a launch proved of a model that runs."""
+        body = model.model_dump(mode="json", exclude_defaults=True)
+        self._of_extension(self._put(f"/biai/models/{_name(model.uid)}", body), object)
+
+    def forget_served_model(self, uid: str) -> None:
+        """Take back what `put_served_model` told; NotFound if nothing was told."""
+        self._of_extension(Call("DELETE", f"/biai/models/{_name(uid)}", timeout=self._timeout), object)
+
+    def endpoint_status(self) -> dict[str, Any]:
+        """What the operator page shows: roles, replicas and upstreams with their health and figures."""
+        return self._of_extension(self._get("/biai/status"), dict[str, Any])
+
     # Users
 
     def setup_admin(self, setup_token: str, username: str, password: str) -> None:
@@ -224,8 +274,24 @@ class Client:
         """A page of Xinference's own web interface, such as `/running-model/sql-coder`."""
         return f"{self.endpoint}/{path.lstrip('/')}"
 
+    def _of_extension(self, call: Call, shape: type[T]) -> T:
+        try:
+            return self._transport.request(call, shape)
+        except NotXinference as error:
+            message = f"`{self.endpoint}` has no biai-xinf extension, which serves this"
+            raise NoExtension(message, status=error.status, hint=_EXTENSION_HINT) from error
+
+    def _put(self, path: str, body: Mapping[str, Any]) -> Call:
+        return Call("PUT", path, dict(body), timeout=self._timeout)
+
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> Call:
         return Call("GET", path, params=params, timeout=self._timeout)
+
+
+_EXTENSION_HINT = (
+    "`biai-xinf up` has it on; on a cluster install biai-xinf for the supervisor and every worker, and export "
+    "XINFERENCE_EXTENSIONS=biai_xinf.extension:create for each of them"
+)
 
 
 def _name(text: str) -> str:

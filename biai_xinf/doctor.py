@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
 
-from biai_xinf import local
+from biai_xinf import __version__, local, local_log, wire
 from biai_xinf.client import Client
-from biai_xinf.errors import AuthFailed, Banned, Forbidden, XinferenceError
+from biai_xinf.errors import AuthFailed, Banned, Forbidden, NoExtension, XinferenceError
 from biai_xinf.hardware import Worker
 from biai_xinf.hub import hub_from_here
 from biai_xinf.observe import observe
@@ -23,6 +24,9 @@ SUPPORTED = "4.1"
 ENGINES = {"llama.cpp": "xllamacpp", "Transformers": "transformers", "vLLM": "vllm"}
 # The smallest recipe that is no demonstration downloads about 2 GB.
 LITTLE_DISK, TOO_LITTLE_DISK = 20 * GIB, 2 * GIB
+# A worker that is refused tries again every 15 s (Xinference 4.1.0).
+REFUSED_LATELY_S = 60
+SWITCH = "XINFERENCE_EXTENSIONS=biai_xinf.extension:create"
 
 
 class Health(Enum):
@@ -55,9 +59,11 @@ def examine(client: Client) -> Iterator[Finding]:
     if login.health is Health.ILL:
         return
     yield _versions(client)
+    yield _extension(client)
     cluster = observe(client)
-    yield _workers(cluster)
+    yield _workers(cluster, _refused_lately(client))
     yield _models(cluster)
+    yield from _upstreams(client)
 
 
 def _python() -> Finding:
@@ -153,11 +159,70 @@ def _versions(client: Client) -> Finding:
     return Finding("versions", Health.WELL, f"supervisor and workers run {version}")
 
 
-def _workers(cluster: Cluster) -> Finding:
-    if not cluster.workers:
-        hint = "look into the workers' logs; a worker must reach the supervisor and be reached by it"
+def _extension(client: Client) -> Finding:
+    try:
+        running = client.extension()
+    except XinferenceError as error:
+        seen, hint = f"Xinference answers, but not its extension: {error.message}", "Xinference's log says what failed"
+        return Finding("extension", Health.ILL, seen, hint)
+    if running is None:
+        return _extension_off(_service_at(client))
+    others = [f"{who} runs {version}" for who, version in _worker_versions(client) if version != running.biai_xinf]
+    if running.biai_xinf != __version__:
+        others.append(f"this is biai-xinf {__version__}")
+    if others:
+        seen = f"the endpoint runs {running.biai_xinf}, but {', '.join(others)}"
+        hint = "install the same version everywhere, then restart Xinference"
+        return Finding("extension", Health.DOUBTFUL, seen, hint)
+    return Finding("extension", Health.WELL, f"{running.biai_xinf} is on")
+
+
+def _worker_versions(client: Client) -> Iterator[tuple[str, str]]:
+    """Address and extension of each worker that tells it, to whom may see it."""
+    try:
+        workers = client.endpoint_status().get("workers") or []
+    except XinferenceError:
+        return
+    for worker in workers:
+        # Xinference compares the names of extensions when a worker joins, not their versions.
+        if version := (worker.get("facts") or {}).get("biai_xinf"):
+            yield worker["address"], version
+
+
+def _extension_off(service: local.LocalService | None) -> Finding:
+    if service and service.stock:
+        return Finding("extension", Health.UNKNOWN, "off, Xinference was started with `biai-xinf up --stock`")
+    seen = "off: no upstreams, no Ollama routes, no replay when a replica dies"
+    hint = "`biai-xinf down`, then `biai-xinf up`" if service else f"start supervisor and workers with {SWITCH}"
+    return Finding("extension", Health.DOUBTFUL, seen, hint)
+
+
+def _service_at(client: Client) -> local.LocalService | None:
+    """The local Xinference, if that is the one we look at."""
+    service = local.running()
+    return service if service and service.endpoint == client.endpoint else None
+
+
+def _refused_lately(client: Client) -> bool:
+    """Whether a worker is being turned away, which only the supervisor's log tells."""
+    service = _service_at(client)
+    refusal = local_log.last_refusal(service.log) if service else None
+    return refusal is not None and time.time() - refusal < REFUSED_LATELY_S
+
+
+def _workers(cluster: Cluster, refused_lately: bool) -> Finding:
+    joined = "; ".join(map(_offer, cluster.workers))
+    if refused_lately:
+        seen = f"{joined or 'no worker has joined'}; one is refused, its extensions are not the supervisor's"
+        hint = f"start every worker as the supervisor: with {SWITCH}, or without after `up --stock`"
+        return Finding("workers", Health.DOUBTFUL if joined else Health.ILL, seen, hint)
+    if not joined:
+        hint = (
+            "a worker must reach the supervisor, be reached by it, and be started with the same XINFERENCE_EXTENSIONS;"
+            " the log of one that was not says `Worker and supervisor extensions must match`"
+        )
         return Finding("workers", Health.ILL, "no worker has joined", hint)
-    return Finding("workers", Health.WELL, "; ".join(map(_offer, cluster.workers)))
+    return Finding("workers", Health.WELL, joined)
 
 
 def _offer(worker: Worker) -> str:
@@ -170,7 +235,8 @@ def _offer(worker: Worker) -> str:
 
 
 def _models(cluster: Cluster) -> Finding:
-    failed = [model for model in cluster.models if model.phase == "failed"]
+    models = [model for model in cluster.models if not model.is_upstream]
+    failed = [model for model in models if model.phase == "failed"]
     if failed:
         reasons = [f"`{m.uid}`: {next((r.reason for r in m.replicas if r.reason), 'no reason given')}" for m in failed]
         return Finding(
@@ -179,8 +245,34 @@ def _models(cluster: Cluster) -> Finding:
             "; ".join(reasons),
             "biai-xinf launch tries again; the entry of a failure stays until then",
         )
-    ready = sum(model.phase == "ready" for model in cluster.models)
-    return Finding("models", Health.WELL, f"{ready} of {len(cluster.models)} ready" if cluster.models else "none runs")
+    ready = sum(model.phase == "ready" for model in models)
+    return Finding("models", Health.WELL, f"{ready} of {len(models)} ready" if models else "none runs")
+
+
+def _upstreams(client: Client) -> Iterator[Finding]:
+    try:
+        upstreams = client.upstreams()
+    except NoExtension:
+        return
+    except XinferenceError as error:
+        yield Finding("upstreams", Health.UNKNOWN, error.message, error.hint)
+        return
+    failing = [upstream for upstream in upstreams if any(one.state == "failing" for one in upstream.health)]
+    yield from map(_failing, failing)
+    if not failing:
+        yield Finding("upstreams", Health.WELL, ", ".join(f"`{one.name}`" for one in upstreams) or "none")
+
+
+def _failing(upstream: wire.Upstream) -> Finding:
+    health = [(server, upstream.health_of(server)) for server in upstream.servers]
+    failures = [(server, one.reason or "no reason given") for server, one in health if one.state == "failing"]
+    seen = "; ".join(f"`{upstream.name}` at {server.url}: {reason}" for server, reason in failures)
+    unset = {server.key_env for server, reason in failures if server.key_env and f"`{server.key_env}` is not" in reason}
+    hint = f"`biai-xinf upstream check {upstream.name}` asks it anew"
+    if unset:
+        hint = f"set {', '.join(sorted(unset))} where Xinference starts, and restart it: it reads its environment once"
+    still_served = len(failures) < len(upstream.servers) or bool(upstream.fallback)
+    return Finding("upstreams", Health.DOUBTFUL if still_served else Health.ILL, seen, hint)
 
 
 def _installed(package: str) -> str | None:

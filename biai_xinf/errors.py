@@ -10,9 +10,11 @@ BiaiXinfError
 ├── WrongAnswers          the model answers, but not what its probe expects
 ├── QuestionFailed        a question could not be answered from the database
 ├── LocalServiceFailed    the local Xinference did not start, or could not be stopped
+├── UpstreamFailed        a server that was asked directly did not answer, or refused us
 └── XinferenceError       a request to Xinference failed
     ├── Unreachable       nothing answers at the endpoint, or not in time
     ├── NotXinference     something answers, but it is no Xinference
+    ├── NoExtension       Xinference answers, but has not loaded our extension
     ├── AuthFailed        401: no credentials, or wrong ones
     ├── Forbidden         403: the credentials may not do this
     ├── Banned            429 on everything: the address is locked out after too many failures
@@ -78,6 +80,10 @@ class LocalServiceFailed(BiaiXinfError):
     """The local Xinference did not start, or could not be stopped."""
 
 
+class UpstreamFailed(BiaiXinfError):
+    """A server that was asked directly did not answer, or refused us."""
+
+
 class XinferenceError(BiaiXinfError):
     """A request to Xinference failed; `status` is the HTTP status, None where no answer came."""
 
@@ -99,6 +105,10 @@ class Unreachable(XinferenceError):
 
 class NotXinference(XinferenceError):
     """Something answers at the endpoint, but it is no Xinference."""
+
+
+class NoExtension(XinferenceError):
+    """Xinference answers, but has not loaded the extension that serves this."""
 
 
 class AuthFailed(XinferenceError):

@@ -10,7 +10,7 @@ from biai_xinf.client import Client
 from biai_xinf.errors import AlreadyRunning, Interrupted, LaunchFailed, NotFound, UidTaken, XinferenceError
 from biai_xinf.plan import Action, Change
 from biai_xinf.progress import Report
-from biai_xinf.state import Launch
+from biai_xinf.state import Launch, UpstreamLaunch
 
 # Loading takes seconds at least; asking more often would cost the server more than it tells us.
 _POLL_S = 0.3
@@ -21,10 +21,12 @@ _REMOVAL_TIMEOUT_S = 60
 
 def execute(client: Client, change: Change, report: Report) -> None:
     """Do what one change says; LaunchFailed and XinferenceError tell why it could not be done."""
-    if change.action in (Action.TERMINATE, Action.RELAUNCH):
+    if change.action in (Action.TERMINATE, Action.RELAUNCH) and not change.in_place:
         report(None, "stopping")
         remove(client, change.uid)
-    if change.action in (Action.LAUNCH, Action.RELAUNCH) and change.launch is not None:
+    if isinstance(change.launch, UpstreamLaunch):
+        attach(client, change.launch, report)
+    elif change.launch is not None:
         launch(client, change.launch, report)
     elif change.pending:
         wait_until_ready(client, change.uid, report)
@@ -50,6 +52,23 @@ def _begin(client: Client, launch: Launch) -> None:
             f"`{launch.uid}` is launched already, by somebody else",
             hint="`biai-xinf status` shows what it is; launching again waits for it",
         ) from error
+
+
+def attach(client: Client, launch: UpstreamLaunch, report: Report) -> None:
+    """Serve an upstream; one whose server is known not to answer is taken back, LaunchFailed says why."""
+    report(None, "attaching")
+    try:
+        client.put_upstream(launch.upstream)
+        instance = _instance(client, launch.uid)
+    except KeyboardInterrupt:
+        raise _interrupted(client, launch.uid, report) from None
+    if instance is not None and instance.status == "ERROR":
+        remove(client, launch.uid)
+        (server,) = launch.upstream.servers
+        raise LaunchFailed(
+            f"`{launch.uid}` cannot be served: {instance.error_message or f'`{server.url}` does not answer'}",
+            hint=f"start the {server.provider} server at `{server.url}`, then launch again",
+        )
 
 
 def register(client: Client, launch: Launch) -> None:
@@ -88,7 +107,10 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
 
 
 def remove(client: Client, uid: str) -> None:
-    """Stop a model in whatever state it is, and wait until Xinference has forgotten it."""
+    """Stop a model in whatever state it is, and wait until Xinference has forgotten it.
+
+    An upstream goes the same way: the endpoint takes it out of its lists as it does a model.
+    """
     instance = _instance(client, uid)
     if instance is not None and instance.status != "READY":
         with contextlib.suppress(NotFound):

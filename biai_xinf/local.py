@@ -44,7 +44,10 @@ _SECRETS = ("BIAI_XINF_PASSWORD", "BIAI_XINF_API_KEY")
 
 @dataclass(frozen=True)
 class LocalService:
-    """A started service; `started` in seconds since the epoch, `home` is its XINFERENCE_HOME."""
+    """A started service; `started` in seconds since the epoch, `home` is its XINFERENCE_HOME.
+
+    `stock` is Xinference as it comes, without our extension and repairs.
+    """
 
     endpoint: str
     pid: int
@@ -53,6 +56,7 @@ class LocalService:
     auth: bool
     started: float
     home: Path
+    stock: bool = False
 
     @property
     def process(self) -> Process:
@@ -85,6 +89,7 @@ def start(
     port: int | None = None,
     *,
     auth: bool = False,
+    stock: bool = False,
     probe: Callable[[str], bool] = ports.worker_joined,
     report: Report = silent,
     timeout_s: float = 300,
@@ -93,8 +98,9 @@ def start(
     """Start the service, or find it running, and wait until `probe(endpoint)` says that a worker has joined.
 
     `port` None is 9997, or where it already runs. An environment that asks for authentication
-    (`XINFERENCE_AUTH_ADVANCED=1`) gets it without `auth`. What was started is stopped again when it is not
-    ready within `timeout_s` or the wait is interrupted. `command` is started in Xinference's place.
+    (`XINFERENCE_AUTH_ADVANCED=1`) gets it without `auth`. `stock` leaves out our extension and repairs; one that
+    runs without them is taken as it is. What was started is stopped again when it is not ready within `timeout_s`
+    or the wait is interrupted. `command` is started in Xinference's place.
     Raises LocalServiceFailed.
     """
     auth = auth or _environment_asks_for_auth()
@@ -102,14 +108,14 @@ def start(
     with _only_start(deadline):
         service = running()
         if service is not None:
-            _refuse_contradiction(service, port, auth)
+            _refuse_contradiction(service, port, auth, stock)
             _wait(service, probe, deadline, report)
             return service
         if leftover := abandoned():
             stop(leftover)
         if command is None:
-            command = _launcher(port or DEFAULT_PORT)
-        service = _spawn(command, port or DEFAULT_PORT, auth)
+            command = _launcher(port or DEFAULT_PORT, stock)
+        service = _spawn(command, port or DEFAULT_PORT, auth, stock)
         try:
             _write_state(service)
             _wait(service, probe, deadline, report)
@@ -149,15 +155,17 @@ def _environment_asks_for_auth() -> bool:
     return os.environ.get("XINFERENCE_AUTH_ADVANCED", "0").lower() not in ("0", "false", "no", "")
 
 
-def _refuse_contradiction(service: LocalService, port: int | None, auth: bool) -> None:
+def _refuse_contradiction(service: LocalService, port: int | None, auth: bool, stock: bool) -> None:
     here, hint = f"the local Xinference already runs at {service.endpoint}", "`biai-xinf down` stops it"
     if port not in (None, service.port):
         raise LocalServiceFailed(f"{here}, not on port {port}", hint=hint)
     if auth and not service.auth:
         raise LocalServiceFailed(f"{here}, without authentication", hint=hint)
+    if stock and not service.stock:
+        raise LocalServiceFailed(f"{here}, with our extension and repairs", hint=hint)
 
 
-def _launcher(port: int) -> list[str]:
+def _launcher(port: int, stock: bool) -> list[str]:
     """The command that runs Xinference, after a look at what would make it fail later and less clearly."""
     if importlib.util.find_spec("xinference") is None:
         raise LocalServiceFailed(
@@ -171,10 +179,10 @@ def _launcher(port: int) -> list[str]:
             hint="free some space, or set XINFERENCE_HOME to a folder on another disk",
         )
     options = ["--host", ports.LOOPBACK, "--port", str(port)]
-    return [sys.executable, "-m", "biai_xinf.local_server", "local", *options]
+    return [sys.executable, "-m", "biai_xinf.local_server", *["--stock"] * stock, "local", *options]
 
 
-def _spawn(command: Sequence[str], port: int, auth: bool) -> LocalService:
+def _spawn(command: Sequence[str], port: int, auth: bool, stock: bool) -> LocalService:
     _refuse_taken(port)
     started = time.time()
     log = local_log.new(home() / "logs", started)
@@ -195,7 +203,7 @@ def _spawn(command: Sequence[str], port: int, auth: bool) -> LocalService:
     _children[process.pid] = process
     found = processes.find(process.pid) or Process(process.pid, "ended at once")
     endpoint = f"http://{ports.LOOPBACK}:{port}"
-    return LocalService(endpoint, found.pid, found.birth, log, auth, started, xinference_home())
+    return LocalService(endpoint, found.pid, found.birth, log, auth, started, xinference_home(), stock)
 
 
 # A child that ended stays a zombie until its parent, which may be a long `watch`, asks for its exit status.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,7 @@ KEPT = 5
 _PREFIX = re.compile(r"^\d{4}-\S+ [A-Z]+ \S+ pid:\d+ .*?node:\S+ ")
 # `0.00.006.393 E llama_model_load: error loading model: ...`
 _LLAMA_CPP_ERROR = re.compile(r"^\d+\.\d\d\.\d{3}\.\d{3} E (\S.*?)\s*$", re.MULTILINE)
+_REFUSAL = re.compile(r"^(\S+) ERROR xinference\.core\.supervisor .* extensions must match\b", re.MULTILINE)
 _ERROR = re.compile(r"^(\d{4}-\S+ (ERROR|CRITICAL) |[\w.]*(Error|Exception|Exit)(:|$)|\S+: error:)")
 
 
@@ -50,6 +52,17 @@ def engine_errors(log: Path, since: int = 0) -> list[str]:
     Xinference 4.1 passes on no more of it than `Failed to init server, please check the input params.`
     """
     return list(dict.fromkeys(_LLAMA_CPP_ERROR.findall(_read(log, since))))
+
+
+def last_refusal(log: Path) -> float | None:
+    """When a worker was last turned away for having other extensions, in seconds since the epoch; None if never.
+
+    Such a worker tries again every 15 s for as long as it runs (Xinference 4.1.0).
+    """
+    times = _REFUSAL.findall(_read(log))
+    if not times:
+        return None
+    return datetime.strptime(times[-1], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
 
 
 def size(log: Path) -> int:

@@ -1,13 +1,15 @@
-"""Starts Xinference in this process with two faults of its host process repaired.
+"""Starts Xinference in this process with our extension, and with two faults of its host process repaired.
 
 `python -m biai_xinf.local_server local --host 127.0.0.1 --port 9997` is `xinference-local` with the same
-options; `supervisor` and `worker` work alike. `--stock` as the first argument leaves the faults in.
-The children Xinference starts are interpreters of their own, which the repairs do not reach, nor need to.
+options; `supervisor` and `worker` work alike. `--stock` as the first argument is Xinference as it comes.
+The children Xinference starts are interpreters of their own: they inherit the environment and so the extension;
+the repairs do not reach them, nor need to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 ROLES = ("local", "supervisor", "worker")
+EXTENSION = "biai_xinf.extension:create"
 USAGE = f"usage: python -m biai_xinf.local_server [--stock] ({'|'.join(ROLES)}) [options of xinference-ROLE]"
 # Xinference 4.1.0 parks three threads per child process, nine while it relaunches its API or supervisor.
 THREADS = 32
@@ -29,10 +32,19 @@ def main(arguments: list[str]) -> None:
     role, *options = arguments[stock:] or [""]
     if role not in ROLES:
         raise SystemExit(USAGE)
+    switch_extension(on=not stock)
     if not stock:
         widen_default_executor()
         send_small_replies_at_once()
     _xinference_command(role).main(args=options, prog_name=f"xinference-{role}")
+
+
+def switch_extension(on: bool) -> None:
+    """Put our extension behind those of the user, or leave it out, for this process and its children."""
+    configured = (entry.strip() for entry in os.environ.pop("XINFERENCE_EXTENSIONS", "").split(","))
+    wanted = [entry for entry in configured if entry not in ("", EXTENSION)] + [EXTENSION] * on
+    if wanted:
+        os.environ["XINFERENCE_EXTENSIONS"] = ",".join(wanted)
 
 
 def widen_default_executor() -> None:
@@ -40,8 +52,8 @@ def widen_default_executor() -> None:
 
     Xinference 4.1.0 keeps threads of asyncio's default executor blocked for as long as its children live
     (`deploy/api_host.py`), and xoscar decodes replies of more than 100 objects in that same executor: with
-    the six threads of a 2-core machine `xinference-supervisor` never answers
-    `GET /v1/model_registrations/LLM` (no answer in 90 s; 0.01 s with this).
+    the six threads of a 2-core machine `xinference-supervisor` never answers `GET /v1/models/prompts`, nor
+    with a worker `GET /v1/model_registrations/LLM` (no answer in 90 s; 0.01 s with this).
     Delete when Xinference waits for its children in threads of its own.
     """
 

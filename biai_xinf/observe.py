@@ -10,10 +10,10 @@ from biai_xinf.endpoint import is_loopback
 from biai_xinf.errors import Forbidden
 from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
-from biai_xinf.state import Cluster, Desired, ObservedModel, Offers, Phase, Replica, Weights
+from biai_xinf.state import Cluster, Desired, ObservedModel, Offers, Phase, Replica, Server, Weights
 
 if TYPE_CHECKING:
-    from biai_xinf.specs import ModelType, Recipe
+    from biai_xinf.specs import EngineRecipe, ModelType, Recipe
 
 _UNTOLD: tuple[None] = (None,)
 _PHASES: dict[str, Phase] = {
@@ -31,18 +31,21 @@ def observe(client: Client, desired: Desired | None = None) -> Cluster:
     workers = tuple(_worker(address, status) for address, status in client.status().workers.items())
     models = _models(client.instances(), client.models())
     here = is_loopback(client.endpoint)
-    recipes = _candidates(desired, models) if desired else []
-    if not recipes:
+    candidates = _candidates(desired, models) if desired else []
+    if not candidates:
         return Cluster(client.endpoint, here, workers, models)
+    recipes, upstreams = _apart(candidates)
+    extension = client.extension() if upstreams else None
     return Cluster(
         client.endpoint,
         here,
         workers,
         models,
-        cached=_cached(client),
+        cached=_cached(client) if recipes else None,
         offers=_offers(client, recipes),
         # Whether workers elsewhere reach a hub cannot be told from here.
         hub=hub_from_here() if here and any(recipe.model_path is None for _, recipe in recipes) else None,
+        extension=extension.biai_xinf if extension else None,
     )
 
 
@@ -56,6 +59,17 @@ def _candidates(desired: Desired, models: tuple[ObservedModel, ...]) -> list[tup
         for recipe in want.entry.spec.recipes
         if want.recipe in (None, recipe.name)
     ]
+
+
+def _apart(
+    candidates: list[tuple[ModelType, Recipe]],
+) -> tuple[list[tuple[ModelType, EngineRecipe]], bool]:
+    """The recipes that engines launch, and whether there are others."""
+    # Imported here: `status` has no candidates, and starts faster without the catalogue.
+    from biai_xinf.specs import EngineRecipe
+
+    launched = [(kind, recipe) for kind, recipe in candidates if isinstance(recipe, EngineRecipe)]
+    return launched, len(launched) < len(candidates)
 
 
 def _worker(address: str, status: wire.WorkerStatus) -> Worker:
@@ -80,8 +94,7 @@ def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) ->
         _model(instance.model_uid, phase, instance, details.get(instance.model_uid))
         for instance in instances
         if (phase := _PHASES.get(instance.status)) is not None
-        # Xinference 4.1 turns a cancelled launch into an ERROR without a message; nothing failed.
-        and not (phase == "failed" and not instance.error_message)
+        and not _was_cancelled(instance, details.get(instance.model_uid))
     ]
     # After a restart of the supervisor its workers' models answer, though their instances are forgotten.
     known = {model.uid for model in models}
@@ -89,19 +102,27 @@ def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) ->
     return tuple(sorted([*models, *forgotten], key=lambda model: model.uid))
 
 
+def _was_cancelled(instance: wire.Instance, detail: wire.RunningModel | None) -> bool:
+    """Xinference 4.1 turns a cancelled launch into an ERROR without a message; nothing failed."""
+    is_upstream = detail is not None and detail.upstream is not None
+    return instance.status == "ERROR" and not instance.error_message and not is_upstream
+
+
 def _model(uid: str, phase: Phase, instance: wire.Instance | None, detail: wire.RunningModel | None) -> ObservedModel:
     replicas = [
         Replica(status.worker_address or "", _PHASES.get(status.status, "stopping"), status.error_message)
         for status in (instance.replica_statuses if instance else [])
     ]
+    servers = detail.upstream.servers if detail and detail.upstream else []
     return ObservedModel(
         uid=uid,
         phase=phase,
         model_type=detail.model_type if detail else None,
-        weights=_weights(detail) if detail else None,
+        weights=_weights(detail) if detail and not servers else None,
         engine=detail.model_engine if detail else None,
         replicas=tuple(replicas),
         context=detail.context_length if detail else None,
+        servers=tuple(Server(server.provider, server.url, server.model, server.key_env) for server in servers),
     )
 
 
@@ -120,7 +141,7 @@ def _cached(client: Client) -> frozenset[Weights] | None:
     return frozenset(weights for model in cached if (weights := _weights(model)) is not None)
 
 
-def _offers(client: Client, recipes: list[tuple[ModelType, Recipe]]) -> dict[tuple[ModelType, str], Offers]:
+def _offers(client: Client, recipes: list[tuple[ModelType, EngineRecipe]]) -> dict[tuple[ModelType, str], Offers]:
     names = {(kind, recipe.model.model_name) for kind, recipe in recipes if recipe.registration is None}
     return {
         (kind, name): {engine: _offer(name, told) for engine, told in client.engines(kind, name).items()}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 from biai_xinf.catalogue import Entry
 from biai_xinf.errors import UidTaken
 from biai_xinf.memory import Ledger, Placement, ledger
-from biai_xinf.resolve import Resolution, need_of, recipe_running, resolve
-from biai_xinf.specs import Recipe
-from biai_xinf.state import Cluster, Desired, DesiredModel, Launch, ObservedModel
+from biai_xinf.resolve import Placed, Resolution, need_of, recipe_running, resolve
+from biai_xinf.specs import EngineRecipe, Recipe, UpstreamRecipe
+from biai_xinf.state import Cluster, Desired, DesiredModel, Launch, ObservedModel, UpstreamLaunch
+from biai_xinf.upstreams import Upstream
 
 # Xinference's name for `parallel` differs by engine; engines left out have no such option.
 _PARALLEL = {"llama.cpp": "n_parallel", "vLLM": "max_num_seqs", "Transformers": "max_num_seqs"}
@@ -30,7 +31,8 @@ class Action(Enum):
 class Change:
     """One uid's part of a plan. `launch` is what will be sent, `resolution` why that recipe and not another.
 
-    `pending`: it is kept, but somebody launched it a moment ago and it is not ready yet.
+    `pending`: it is kept, but somebody launched it a moment ago and it is not ready yet. `in_place`: an upstream takes
+    the place of an upstream, so there is nothing to stop first.
     """
 
     action: Action
@@ -38,7 +40,8 @@ class Change:
     reason: str
     pending: bool = False
     recipe: Recipe | None = None
-    launch: Launch | None = None
+    launch: Launch | UpstreamLaunch | None = None
+    in_place: bool = False
     resolution: Resolution | None = None
 
 
@@ -85,7 +88,7 @@ def _remove(uid: str, cluster: Cluster) -> Change:
     model = cluster.model(uid)
     if model is None:
         return Change(Action.KEEP, uid, "is not running")
-    if model.phase == "failed":
+    if model.phase == "failed" and not model.is_upstream:
         # Xinference 4.1 keeps the row of a failed launch until the uid is launched again; no call removes it.
         return Change(Action.KEEP, uid, "failed to launch, and does not run")
     return Change(Action.TERMINATE, uid, f"is {model.phase}")
@@ -93,7 +96,8 @@ def _remove(uid: str, cluster: Cluster) -> Change:
 
 def _change(want: DesiredModel, cluster: Cluster, free: Ledger) -> tuple[Change, Ledger]:
     model = cluster.model(want.uid)
-    if model is None or model.phase in ("failed", "stopping"):
+    # An upstream whose servers do not answer is there all the same: launching it again would not wake them.
+    if model is None or (model.phase in ("failed", "stopping") and not model.is_upstream):
         reason = "is not running" if model is None else f"is {model.phase}"
         return _launch(Action.LAUNCH, want, cluster, free, reason)
     if model.phase == "launching":
@@ -112,12 +116,29 @@ def _change(want: DesiredModel, cluster: Cluster, free: Ledger) -> tuple[Change,
 
 def _launch(action: Action, want: DesiredModel, cluster: Cluster, free: Ledger, reason: str) -> tuple[Change, Ledger]:
     found = resolve(want, cluster, free)
-    launch = launch_of(want.entry, found.recipe, found.placement, want.uid)
-    change = Change(action, want.uid, reason, recipe=found.recipe, launch=launch, resolution=found)
-    return change, free.book(need_of(found.recipe), found.placement)
+    change = Change(action, want.uid, reason, recipe=found.recipe, resolution=found)
+    if isinstance(found.taken, Placed):
+        recipe, placement = found.taken.recipe, found.taken.placement
+        launch = launch_of(want.entry, recipe, placement, want.uid)
+        return replace(change, launch=launch), free.book(need_of(recipe), placement)
+    model = cluster.model(want.uid)
+    in_place = model is not None and model.is_upstream
+    return replace(change, launch=upstream_of(want.entry, found.taken, want.uid), in_place=in_place), free
 
 
-def launch_of(entry: Entry, recipe: Recipe, placement: Placement, uid: str) -> Launch:
+def upstream_of(entry: Entry, recipe: UpstreamRecipe, uid: str) -> UpstreamLaunch:
+    """The upstream that serves the spec's model under `uid`."""
+    upstream = Upstream(
+        name=uid,
+        role=entry.spec.role,
+        servers=[recipe.upstream],
+        context=recipe.requires.context,
+        defaults=entry.spec.defaults,
+    )
+    return UpstreamLaunch(upstream)
+
+
+def launch_of(entry: Entry, recipe: EngineRecipe, placement: Placement, uid: str) -> Launch:
     """The launch of one recipe at one place, in the words of Xinference's `POST /v1/models`."""
     body: dict[str, Any] = {
         "model_uid": uid,
@@ -133,7 +154,7 @@ def launch_of(entry: Entry, recipe: Recipe, placement: Placement, uid: str) -> L
     return Launch(body, entry.spec.model_type, entry.registrations.get(recipe.name))
 
 
-def _sizing(entry: Entry, recipe: Recipe) -> dict[str, Any]:
+def _sizing(entry: Entry, recipe: EngineRecipe) -> dict[str, Any]:
     sizing: dict[str, Any] = {}
     # Xinference 4.1 answers 400 to `context_length` for embedding and rerank models.
     if recipe.requires.context is not None and entry.spec.model_type == "LLM":
@@ -159,6 +180,8 @@ def _taken(want: DesiredModel, model: ObservedModel) -> UidTaken:
 
 
 def _describe(model: ObservedModel) -> str:
+    if model.servers:
+        return " and ".join(f"{server.model} at {server.url} ({server.provider})" for server in model.servers)
     weights = model.weights
     if weights is None:
         return "an unknown model"

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+
+from pydantic import ValidationError
 
 from biai_xinf.client import Client
-from biai_xinf.errors import BiaiXinfError, Interrupted, WrongAnswers
+from biai_xinf.errors import BiaiXinfError, Interrupted, NotFound, WrongAnswers, XinferenceError
 from biai_xinf.execute import execute, remove
 from biai_xinf.observe import observe
 from biai_xinf.plan import Action, Change, Plan, make_plan
 from biai_xinf.progress import Report
 from biai_xinf.specs import ModelSpec
 from biai_xinf.state import Cluster, Desired
+from biai_xinf.upstreams import ServedModel
 from biai_xinf.verify import Check, verify
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one change went: seconds it took to load and to prove, and what failed."""
+    """How one change went: seconds it took to load and to prove, and what failed.
+
+    `warning`: it went well, but the endpoint could not be told what was proved.
+    """
 
     change: Change
     load_s: float = 0.0
     verify_s: float = 0.0
     checks: tuple[Check, ...] = ()
     error: BiaiXinfError | None = None
+    warning: str | None = None
 
 
 # Says what is being done about one change while it is done.
@@ -56,17 +65,22 @@ def _carry_out(client: Client, change: Change, spec: ModelSpec | None, report: R
         execute(client, change, report)
         outcome = replace(outcome, load_s=time.monotonic() - begun)
         if spec is None:
-            return outcome
+            return replace(outcome, warning=_forget(client, change.uid) if change.action is Action.TERMINATE else None)
         report(None, "checking its answers")
         begun = time.monotonic()
         checks = _verify(client, change.uid, spec)
-        return replace(outcome, verify_s=time.monotonic() - begun, checks=checks)
+        outcome = replace(outcome, verify_s=time.monotonic() - begun, checks=checks)
+        return replace(outcome, warning=_tell(client, change, spec, checks))
     except Interrupted:
         raise
     except WrongAnswers as error:
-        return replace(outcome, error=_not_left_as_ready(client, change, error))
+        outcome = replace(outcome, error=_not_left_as_ready(client, change, error))
     except BiaiXinfError as error:
-        return replace(outcome, error=error)
+        outcome = replace(outcome, error=error)
+    if change.action is Action.RELAUNCH:
+        # What was proved, was proved of the model that this one should have replaced.
+        outcome = replace(outcome, warning=_forget(client, change.uid))
+    return outcome
 
 
 def _verify(client: Client, uid: str, spec: ModelSpec) -> tuple[Check, ...]:
@@ -75,6 +89,45 @@ def _verify(client: Client, uid: str, spec: ModelSpec) -> tuple[Check, ...]:
     except KeyboardInterrupt:
         hint = f"`biai-xinf launch {spec.name}` checks it, `biai-xinf stop {uid}` stops it"
         raise Interrupted(f"`{uid}` is loaded, but its answers were not checked", hint=hint) from None
+
+
+def _tell(client: Client, change: Change, spec: ModelSpec, checks: tuple[Check, ...]) -> str | None:
+    """Tell the endpoint what was proved, for its page and its defaults; a warning where that did not work."""
+    # Of a model that somebody else launched a moment ago the recipe is unknown here; they tell it.
+    if change.recipe is None:
+        return None
+    try:
+        if client.extension() is not None:
+            client.put_served_model(_proved(change.uid, change.recipe.name, spec, checks))
+    except (XinferenceError, ValidationError) as error:
+        reason = error.message if isinstance(error, XinferenceError) else "its name has letters no endpoint can keep"
+        return f"the endpoint was not told what was proved of `{change.uid}`: {reason}"
+    return None
+
+
+def _proved(uid: str, recipe: str, spec: ModelSpec, checks: tuple[Check, ...]) -> ServedModel:
+    return ServedModel(
+        uid=uid,
+        spec=spec.name,
+        recipe=recipe,
+        role=spec.role,
+        aliases=spec.aliases,
+        tags=spec.ollama_tags,
+        defaults=spec.defaults,
+        verified_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        checks=[asdict(check) for check in checks],
+    )
+
+
+def _forget(client: Client, uid: str) -> str | None:
+    """Take back what was told of a model that is gone; a warning where that did not work."""
+    try:
+        if client.extension() is not None:
+            with contextlib.suppress(NotFound):
+                client.forget_served_model(uid)
+    except XinferenceError as error:
+        return f"the endpoint still knows what was proved of `{uid}`: {error.message}"
+    return None
 
 
 def _not_left_as_ready(client: Client, change: Change, error: WrongAnswers) -> WrongAnswers:

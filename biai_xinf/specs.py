@@ -10,16 +10,18 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     TypeAdapter,
     model_validator,
 )
 
+from biai_xinf.strict import Strict
 from biai_xinf.units import parse_size
+from biai_xinf.upstreams import UpstreamServer
 
 Engine = Literal["vLLM", "SGLang", "llama.cpp", "Transformers", "MLX", "sentence_transformers", "flag", "vllm"]
 ModelFormat = Literal["pytorch", "ggufv2", "gptq", "awq", "fp4", "fp8", "bnb", "mlx"]
@@ -32,12 +34,7 @@ Size = Annotated[
     Field(ge=0, json_schema_extra={"type": "string", "examples": ["24GiB", "500MB"]}),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
-
-
-class Strict(BaseModel):
-    """A part of a file that a person writes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+OllamaTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?$")]
 
 
 class Requires(Strict):
@@ -85,26 +82,52 @@ class Unsupported(Strict):
     error: str
 
 
-class Recipe(Strict):
-    """One way to launch the model."""
-
+class _Recipe(Strict):
     name: Name
+    demonstration: bool = Field(False, description="only shows that everything works; no cluster file uses it")
+    verified: list[Verified] = Field([])
+    unsupported: list[Unsupported] = Field([])
+
+
+class EngineRecipe(_Recipe):
+    """One way to launch the model on a worker."""
+
     requires: Requires
     model: ModelChoice
     engine: Engine
-    engine_options: dict[str, Any] = {}
+    engine_options: dict[str, Any] = Field({})
     registration: str | None = Field(None, description="Xinference v2 JSON, relative to this file")
     model_path: str | None = Field(
         None, description="weights that need no download: absolute on the worker, or relative to this file"
     )
-    demonstration: bool = Field(False, description="only shows that everything works; no cluster file uses it")
-    verified: list[Verified] = []
-    unsupported: list[Unsupported] = []
 
     @property
     def ships_with_us(self) -> bool:
         """Whether the weights lie beside the spec file, so only workers of this machine can read them."""
         return self.model_path is not None and not _is_absolute(self.model_path)
+
+
+class UpstreamRecipe(_Recipe):
+    """A server that runs the model already: nothing is launched, the endpoint's extension relays to it.
+
+    Of `requires` only `context` counts: the memory is the server's own.
+    """
+
+    upstream: UpstreamServer
+    requires: Requires = Requires()
+
+
+def _kind_of_recipe(value: object) -> str:
+    if isinstance(value, UpstreamRecipe) or (isinstance(value, dict) and "upstream" in value):
+        return "an upstream recipe"
+    return "an engine recipe"
+
+
+# The tags are no field names, so that an error's place is told as it stands in the file (`yamlfile`).
+Recipe = Annotated[
+    Annotated[EngineRecipe, Tag("an engine recipe")] | Annotated[UpstreamRecipe, Tag("an upstream recipe")],
+    Discriminator(_kind_of_recipe),
+]
 
 
 class Prompt(Strict):
@@ -113,7 +136,7 @@ class Prompt(Strict):
     dialects: list[Dialect] = Field(min_length=1)
     system: str | None = None
     user: str = "{question}"
-    stop: list[str] = []
+    stop: list[str] = Field([])
 
     @model_validator(mode="after")
     def _question_is_asked(self) -> Prompt:
@@ -166,8 +189,9 @@ class _Spec(Strict):
     name: Name
     description: str
     license: str
-    languages: list[str] = []
-    aliases: list[Name] = []
+    languages: list[str] = Field([])
+    aliases: list[Name] = Field([])
+    ollama_tags: list[OllamaTag] = Field([], description="names an Ollama client may use for it")
     recipes: list[Recipe] = Field(min_length=1)
     defaults: dict[str, Any] = Field({}, description="request parameters used where the client sends none")
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     # Only named here: `status` starts faster without the catalogue.
     from biai_xinf.catalogue import Entry
     from biai_xinf.specs import ModelType
+    from biai_xinf.upstreams import Upstream
 
 Phase = Literal["launching", "ready", "failed", "stopping"]
 
@@ -36,8 +37,21 @@ class Replica:
 
 
 @dataclass(frozen=True)
+class Server:
+    """One server of an upstream, as the endpoint's extension tells it."""
+
+    provider: str
+    url: str
+    model: str
+    key_env: str | None = None
+
+
+@dataclass(frozen=True)
 class ObservedModel:
-    """A model that Xinference knows under its uid; weights and engine are told once it is ready."""
+    """A model that Xinference knows under its uid; weights and engine are told once it is ready.
+
+    An upstream has the `servers` that run it, each of them a replica; it is failed where none of them answers.
+    """
 
     uid: str
     phase: Phase
@@ -46,6 +60,12 @@ class ObservedModel:
     engine: str | None
     replicas: tuple[Replica, ...]
     context: int | None = None
+    servers: tuple[Server, ...] = ()
+
+    @property
+    def is_upstream(self) -> bool:
+        """Whether servers run it that are not Xinference's."""
+        return bool(self.servers)
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,10 @@ Offers = Mapping[str, "tuple[Weights, ...] | str"]
 
 @dataclass(frozen=True)
 class Cluster:
-    """Everything one sweep of reads told about a cluster. `None` marks what was not told."""
+    """Everything one sweep of reads told about a cluster. `None` marks what was not told.
+
+    `extension` is the version of the endpoint's extension; asked for only where a recipe needs it.
+    """
 
     endpoint: str
     on_this_machine: bool
@@ -71,6 +94,12 @@ class Cluster:
     cached: frozenset[Weights] | None = None
     offers: Mapping[tuple[ModelType, str], Offers] = field(default_factory=dict)
     hub: Hub | None = None
+    extension: str | None = None
+
+    @property
+    def upstreams(self) -> tuple[ObservedModel, ...]:
+        """The models that other servers run."""
+        return tuple(model for model in self.models if model.is_upstream)
 
     def model(self, uid: str) -> ObservedModel | None:
         """The model of that uid."""
@@ -111,3 +140,20 @@ class Launch:
     def uid(self) -> str:
         """The uid it will run under."""
         return str(self.body["model_uid"])
+
+
+@dataclass(frozen=True)
+class UpstreamLaunch:
+    """An upstream to be served: what is sent to `PUT /biai/upstreams/{name}`. Nothing is loaded for it."""
+
+    upstream: Upstream
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The upstream as it is sent."""
+        return self.upstream.model_dump(mode="json", exclude_defaults=True)
+
+    @property
+    def uid(self) -> str:
+        """The name it will be served under."""
+        return self.upstream.name

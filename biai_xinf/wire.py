@@ -108,8 +108,27 @@ class ClusterNode(Wire):
     mem_available: int | None = None
 
 
+class UpstreamServer(Wire):
+    """One server of an upstream; `key_env` names the variable of the endpoint's process that holds its key."""
+
+    provider: str
+    url: str
+    model: str
+    key_env: str | None = None
+    weight: int = 1
+
+
+class RunningUpstream(Wire):
+    """What the extension adds to a model that other servers run."""
+
+    servers: list[UpstreamServer] = Field(min_length=1)
+
+
 class RunningModel(Wire):
-    """GET /v1/models[/{uid}]: a model that is ready; `id` is its uid."""
+    """GET /v1/models[/{uid}]: a model that is ready; `id` is its uid.
+
+    One that other servers run has the engine `upstream`, and is listed though none of them may answer.
+    """
 
     id: str
     model_type: str | None = None
@@ -125,6 +144,7 @@ class RunningModel(Wire):
     replica: int | None = None
     address: str | None = None
     accelerators: list[str] | None = None
+    upstream: RunningUpstream | None = None
 
 
 class RunningModels(Wire):
@@ -306,3 +326,49 @@ class Reranking(Wire):
     """POST /v1/rerank."""
 
     results: list[Relevance]
+
+
+# Answers of our own extension; absent from a stock Xinference.
+
+
+class ExtensionVersion(Wire):
+    """GET /biai/version: the extension's version, and that of the Xinference it runs in."""
+
+    biai_xinf: str
+    xinference: str | None = None
+
+
+class ServerHealth(Wire):
+    """What the endpoint last saw of one server: `state` is `ok`, `failing` or `unknown`; `since` is UTC, ISO 8601."""
+
+    url: str
+    model: str
+    state: str = "unknown"
+    reason: str | None = None
+    in_flight: int | None = None
+    since: str | float | None = None
+
+
+class Upstream(Wire):
+    """A model that other servers run, and the health of each of them."""
+
+    name: str
+    role: str | None = None
+    servers: list[UpstreamServer] = Field(default_factory=list)
+    fallback: list[str] = Field(default_factory=list)
+    patience_s: float | None = None
+    deadline_s: float | None = None
+    context: int | None = None
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    health: list[ServerHealth] = Field(default_factory=list)
+
+    def health_of(self, server: UpstreamServer) -> ServerHealth:
+        """The health of one of its servers; `unknown` where nothing was told."""
+        untold = ServerHealth(url=server.url, model=server.model)
+        return next((one for one in self.health if (one.url, one.model) == (server.url, server.model)), untold)
+
+
+class Upstreams(Wire):
+    """GET /biai/upstreams."""
+
+    upstreams: list[Upstream]

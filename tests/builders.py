@@ -7,8 +7,8 @@ from typing import Any
 
 from biai_xinf.catalogue import Entry
 from biai_xinf.hardware import Gpu, Worker
-from biai_xinf.specs import MODEL_SPEC
-from biai_xinf.state import Cluster, DesiredModel, ObservedModel, Phase, Replica, Weights
+from biai_xinf.specs import MODEL_SPEC, EngineRecipe
+from biai_xinf.state import Cluster, DesiredModel, ObservedModel, Phase, Replica, Server, Weights
 from biai_xinf.units import GIB
 
 MODEL = {
@@ -25,6 +25,14 @@ def recipe(name: str, *, gpus: int = 0, gib: float = 1, **more: Any) -> dict[str
     requires = {"gpus": gpus, "vram": size} if gpus else {"memory": size}
     model = {**MODEL, "quantization": f"q-{name}"}
     return {"name": name, "requires": requires, "model": model, "engine": "llama.cpp", **more}
+
+
+SERVER = {"provider": "openai-compatible", "url": "http://10.0.0.7:11434", "model": "coder:7b"}
+
+
+def upstream_recipe(name: str = "elsewhere", **server: Any) -> dict[str, Any]:
+    """A recipe that another server runs already."""
+    return {"name": name, "upstream": {**SERVER, **server}}
 
 
 def spec_data(*recipes: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -44,7 +52,11 @@ def spec_data(*recipes: dict[str, Any], **more: Any) -> dict[str, Any]:
 def entry(*recipes: dict[str, Any], folder: Path = Path("/specs"), **more: Any) -> Entry:
     """A catalogue entry of a SQL spec with these recipes."""
     spec = MODEL_SPEC.validate_python(spec_data(*recipes, **more))
-    registrations = {found.name: {"model_name": found.model.model_name} for found in spec.recipes if found.registration}
+    registrations = {
+        found.name: {"model_name": found.model.model_name}
+        for found in spec.recipes
+        if isinstance(found, EngineRecipe) and found.registration
+    }
     return Entry(spec, folder / f"{spec.name}.yaml", registrations)
 
 
@@ -71,3 +83,9 @@ def running(recipe_name: str = "only", *, uid: str = "coder", phase: Phase = "re
     told = phase == "ready"
     replicas = (Replica("10.0.0.1:1", phase),)
     return ObservedModel(uid, phase, "LLM", weights if told else None, "llama.cpp" if told else None, replicas)
+
+
+def served(*servers: dict[str, Any], uid: str = "coder", phase: Phase = "ready") -> ObservedModel:
+    """An upstream with these servers."""
+    names = tuple(Server(**{**SERVER, **server}) for server in (servers or ({},)))
+    return ObservedModel(uid, phase, "LLM", None, "upstream", (Replica("10.0.0.7:11434", phase),), servers=names)

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.fake_auth import FakeAuth
+from tests.fake_extension import EXTENSION_ROUTES, FakeExtension, Refused
 
 GIB = 2**30
 NOISE = "[address=127.0.0.1:30795, pid=4141] "
@@ -74,6 +75,12 @@ class FakeModel:
         return self.status in ("READY", "CREATING") and not self.forgotten
 
 
+class Page(str):
+    """A page of the Web UI, which a stock server answers to any GET that it does not know."""
+
+    __slots__ = ()
+
+
 class Answer(Exception):
     """What a handler raises to answer with another status; a str as text/plain, and closes the connection."""
 
@@ -107,9 +114,19 @@ Body = dict[str, Any]
 class FakeXinference:
     """Its public attributes are knobs: read and change them at any time."""
 
-    def __init__(self, workers: list[FakeWorker] | None = None, *, auth: bool = False, latency: float = 0) -> None:
+    def __init__(
+        self,
+        workers: list[FakeWorker] | None = None,
+        *,
+        auth: bool = False,
+        latency: float = 0,
+        extension: bool = False,
+    ) -> None:
         self.workers = [FakeWorker()] if workers is None else workers
         self.auth = FakeAuth() if auth else None
+        self.extension = FakeExtension() if extension else None
+        if self.extension:
+            self.extension.natives = lambda: [model.uid for model in self.models.values() if model.is_known]
         self.latency = latency
         self.version = "4.1.0"
         self.calls: list[tuple[str, str]] = []
@@ -141,8 +158,8 @@ class FakeXinference:
 
     @property
     def mutating_calls(self) -> list[tuple[str, str]]:
-        """What changed the cluster: questions to models and logins do not."""
-        asks = ("/v1/chat/", "/v1/embeddings", "/v1/rerank", "/token", "/v1/auth/")
+        """What changed the cluster: questions to models, logins and telling what was proved do not."""
+        asks = ("/v1/chat/", "/v1/embeddings", "/v1/rerank", "/token", "/v1/auth/", "/biai/models/")
         return [call for call in self.calls if call[0] != "GET" and not call[1].startswith(asks)]
 
     def run(self, uid: str, **body: Any) -> FakeModel:
@@ -170,10 +187,15 @@ class FakeXinference:
         ready = [model for model in self.models.values() if model.status == "READY" and model.is_known]
         return {
             "object": "list",
-            "data": [{"id": model.uid, "object": "model", **self._described(model)} for model in ready],
+            "data": [
+                *({"id": model.uid, "object": "model", **self._described(model)} for model in ready),
+                *(self.extension.model_entries() if self.extension else []),
+            ],
         }
 
     def get_model(self, uid: str) -> Body:
+        if self.extension and (upstream := self.extension.upstreams.get(uid)):
+            return {key: value for key, value in self.extension.model_entry(upstream).items() if key != "id"}
         self._look(uid)
         return self._described(self._ready(uid, unknown=400))
 
@@ -181,9 +203,11 @@ class FakeXinference:
         for uid in self.models:
             self._look(uid)
         models = [model for _, model in sorted(self.models.items()) if model.status != "TERMINATED"]
-        return [_instance(model) for model in models]
+        return [*map(_instance, models), *(self.extension.instance_entries() if self.extension else [])]
 
     def get_replicas(self, uid: str) -> list[Body]:
+        if self.extension and (upstream := self.extension.upstreams.get(uid)):
+            return self.extension.replica_entries(upstream)
         self._look(uid)
         # Unlike /instances, this answer has no `model_state`.
         replicas = self.models[uid].replicas if uid in self.models else []
@@ -227,6 +251,8 @@ class FakeXinference:
         return {"model_uid": uid}
 
     def delete_model(self, uid: str) -> None:
+        if self.extension and self.extension.upstreams.pop(uid, None):
+            return
         model = self.models.get(uid)
         if model is None or not model.is_known:
             raise refused(400, f"{NOISE}Model not found in the model list, uid: {uid}")
@@ -287,8 +313,8 @@ class FakeXinference:
         missing = [name for name in ("messages", "model") if name not in body]
         if missing:
             raise _invalid("CreateChatCompletion", missing)
-        model = self._ready(body["model"], unknown=404)
-        text = self.chat.get(model.uid, lambda _: "hello")(body)
+        uid = self._served(body)
+        text = self.chat.get(uid, lambda _: "hello")(body)
         choice = {"finish_reason": "stop", "index": 0, "message": {"role": "assistant", "content": text}}
         usage = {"prompt_tokens": 20, "completion_tokens": 4, "total_tokens": 24}
         # llama.cpp names the model by its file.
@@ -300,15 +326,14 @@ class FakeXinference:
         }
 
     def post_embeddings(self, body: Body) -> Body:
-        model = self._ready(body["model"], unknown=404)
-        embed = self.embed.get(model.uid, lambda text: [float(len(text)), 1.0])
+        uid = self._served(body)
+        embed = self.embed.get(uid, lambda text: [float(len(text)), 1.0])
         inputs = [body["input"]] if isinstance(body["input"], str) else body["input"]
         data = [{"index": i, "object": "embedding", "embedding": embed(text)} for i, text in enumerate(inputs)]
-        return {"object": "list", "model": model.uid, "data": data}
+        return {"object": "list", "model": uid, "data": data}
 
     def post_rerank(self, body: Body) -> Body:
-        model = self._ready(body["model"], unknown=404)
-        score = self.rerank.get(model.uid, lambda query, document: float(query in document))
+        score = self.rerank.get(self._served(body), lambda query, document: float(query in document))
         scored = [(score(body["query"], text), index) for index, text in enumerate(body["documents"])]
         results = [{"index": i, "relevance_score": s, "document": None} for s, i in sorted(scored, reverse=True)]
         return {"id": "rerank", "results": results}
@@ -343,6 +368,15 @@ class FakeXinference:
         for replica in model.replicas:
             state = {"status": "ERROR", "model_state": "error", "error_message": NOISE + (reason or "")}
             replica.update(state if reason else {"status": "READY", "model_state": "ready"})
+
+    def _served(self, body: Body) -> str:
+        uid: str = body["model"]
+        if self.extension and (upstream := self.extension.upstreams.get(uid)):
+            reasons = [self.extension.failing.get(server.url) for server in upstream.servers]
+            if all(reasons):
+                raise Refused(503, f"no server of `{uid}` answers: {reasons[0]}")
+            return uid
+        return self._ready(uid, unknown=404).uid
 
     def _ready(self, uid: str, unknown: int) -> FakeModel:
         model = self.models.get(uid)
@@ -495,40 +529,46 @@ class _Handler(BaseHTTPRequestHandler):
                 status, answer, retry_after = 200, self._answer(parts.path, parts.query, sent), None
             except Answer as other:
                 status, answer, retry_after = other.status, other.body, other.retry_after
+            except Refused as other:
+                status, answer, retry_after = other.status, other.body, None
         self._reply(status, answer, retry_after)
 
-    do_POST = do_DELETE = do_GET
+    do_POST = do_PUT = do_DELETE = do_GET
 
     def _answer(self, path: str, query: str, sent: bytes) -> Any:
         fake = self.server.fake
         body = _json(sent)
         if fake.auth and (answer := fake.auth.route(self.command, path, body, self.headers.get("authorization"))):
             raise Answer(*answer)
-        for method, pattern, scope, handler in ROUTES:
+        for method, pattern, scope, handler in [*ROUTES, *(EXTENSION_ROUTES if fake.extension else [])]:
             if method != self.command or not (found := re.fullmatch(pattern, unquote(path))):
                 continue
             if fake.auth and scope and (answer := fake.auth.check(self.headers.get("authorization"), scope)):
                 raise Answer(*answer)
             arguments: dict[str, Any] = found.groupdict()
-            if method == "POST" and handler is not FakeXinference.cancel:
+            if method in ("POST", "PUT") and handler is not FakeXinference.cancel:
                 arguments["body"] = body
             if handler is FakeXinference.post_model:
                 arguments |= {key: values[0] for key, values in parse_qs(query).items()}
-            return handler(fake, **arguments)
-        raise refused(405 if path == "/token" else 404, "Method Not Allowed" if path == "/token" else "Not Found")
+            return handler(fake.extension if path.startswith("/biai") else fake, **arguments)
+        if path == "/token" or self.command != "GET":
+            raise refused(405, "Method Not Allowed")
+        # Its Web UI answers for every path that is none of the API's.
+        raise refused(404, "Not Found") if path.startswith("/v1/") else Answer(404, Page("<!DOCTYPE html><html/>"))
 
     def _reply(self, status: int, answer: Any, retry_after: int | None) -> None:
         is_text = isinstance(answer, str)
         content = answer.encode() if is_text else json.dumps(answer).encode()
         self.send_response(status)
-        self.send_header("content-type", "text/plain; charset=utf-8" if is_text else "application/json")
+        text = "text/html" if isinstance(answer, Page) else "text/plain"
+        self.send_header("content-type", f"{text}; charset=utf-8" if is_text else "application/json")
         self.send_header("content-length", str(len(content)))
         if retry_after is not None:
             self.send_header("retry-after", str(retry_after))
         self.end_headers()
         self.wfile.write(content)
         # Unannounced, as uvicorn does it after an unhandled exception.
-        self.close_connection = self.close_connection or is_text
+        self.close_connection = self.close_connection or (is_text and not isinstance(answer, Page))
 
     def log_message(self, format: str, *args: object) -> None:
         pass

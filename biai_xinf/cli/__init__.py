@@ -22,6 +22,7 @@ COMMANDS = {
     "stop": ("Models", "Stop a model."),
     "status": ("Models", "Show the models and machines of the cluster."),
     "ask": ("Models", "Ask a database a question in plain language."),
+    "upstream": ("Models", "Serve models of other servers, and check what they can do."),
     "specs": ("Catalogue", "List, show and check the model specs."),
     "up": ("This machine", "Start a local Xinference in the background."),
     "down": ("This machine", "Stop the local Xinference."),

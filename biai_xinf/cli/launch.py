@@ -48,6 +48,8 @@ def command(endpoint: str | None, name: str, uid: str | None, recipe: str | None
             (outcome,) = carry_out(client, plan, desired, lambda change: progress(change.uid))
             if outcome.error is not None:
                 raise outcome.error
+        if outcome.warning:
+            say(f"warning: {outcome.warning}")
         (want,) = desired.models
         if as_json:
             show_json(as_data(client, want.entry, outcome))

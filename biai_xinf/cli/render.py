@@ -5,7 +5,7 @@ from __future__ import annotations
 from biai_xinf.memory import Placement
 from biai_xinf.plan import Action, Change, Plan
 from biai_xinf.resolve import Resolution
-from biai_xinf.specs import Recipe, Requires
+from biai_xinf.specs import Recipe, Requires, UpstreamRecipe
 from biai_xinf.units import format_size
 
 
@@ -22,7 +22,8 @@ def _change(change: Change) -> list[str]:
         return [f"{change.action.value} {change.uid}  {change.reason}"]
     lines = [f"{change.action.value} {change.uid}  recipe {change.recipe.name}: {weights(change.recipe)}"]
     if change.action is Action.RELAUNCH:
-        lines.append(f"    {change.reason}, which is interrupted")
+        how = "replaced between two requests" if change.in_place else "interrupted"
+        lines.append(f"    {change.reason}, which is {how}")
     return lines + _verdicts(change.resolution)
 
 
@@ -31,14 +32,22 @@ def _verdicts(resolution: Resolution) -> list[str]:
     lines = []
     for verdict in resolution.verdicts:
         taken = verdict.reason is None
-        said = f"fits on {place(resolution.placement)}" if taken else verdict.reason
+        said = _taken(resolution) if taken else verdict.reason
         lines.append(f"  {'>' if taken else ' '} {verdict.recipe.name:<{width}}  {said}")
         lines += [f"    {'':<{width}}  {line}" for line in (evidence(verdict.recipe) if taken else [])]
     return lines
 
 
+def _taken(resolution: Resolution) -> str:
+    if resolution.placement is None:
+        return "takes no memory here: the server runs the model already"
+    return f"fits on {place(resolution.placement)}"
+
+
 def weights(recipe: Recipe) -> str:
-    """What a recipe loads, and on which engine."""
+    """What a recipe loads, and on which engine; or which server runs it already."""
+    if isinstance(recipe, UpstreamRecipe):
+        return f"{recipe.upstream.model} at {recipe.upstream.url} ({recipe.upstream.provider})"
     model = recipe.model
     size = "" if model.model_size_in_billions is None else f" {str(model.model_size_in_billions).replace('_', '.')}B"
     return f"{model.model_name}{size} {model.model_format} {model.quantization} on {recipe.engine}"

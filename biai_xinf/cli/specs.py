@@ -27,7 +27,7 @@ def list_specs(as_json: bool) -> None:
     """List the models that can be launched."""
     specs = [entry.spec for entry in load_catalogue().values()]
     if as_json:
-        keys = {"name", "role", "description", "license", "languages", "aliases"}
+        keys = {"name", "role", "description", "license", "languages", "aliases", "ollama_tags"}
         show_json([spec.model_dump(include=keys) for spec in specs])
         return
     rows = [[spec.name, spec.role, str(len(spec.recipes)), spec.license, spec.description] for spec in specs]
@@ -49,6 +49,8 @@ def show_spec(name: str, as_json: bool) -> None:
     show(f"{spec.name}  ({spec.role}, {spec.license})")
     show(spec.description)
     show(f"file: {entry.path}")
+    if spec.ollama_tags:
+        show(f"Ollama clients may call it: {', '.join(spec.ollama_tags)}")
     show()
     rows = [[recipe.name, requires(recipe.requires), weights(recipe)] for recipe in spec.recipes]
     show(table(["RECIPE", "NEEDS", "LOADS"], rows))

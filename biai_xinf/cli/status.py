@@ -53,11 +53,20 @@ def _what_is_true_now(cluster: Cluster) -> str:
 
 def _model_rows(models: Iterable[ObservedModel]) -> list[list[str]]:
     """One row per model: uid, state, what it is, engine, and where its replicas are."""
-    return [[model.uid, model.phase, _model_name(model), model.engine or "-", _where(model)] for model in models]
+    return [[model.uid, model.phase, _model_name(model), _engine(model), _where(model)] for model in models]
+
+
+def _engine(model: ObservedModel) -> str:
+    """The engine that runs it, or what its upstream servers are."""
+    if not model.servers:
+        return model.engine or "-"
+    return f"upstream: {', '.join(dict.fromkeys(server.provider for server in model.servers))}"
 
 
 def _model_name(model: ObservedModel) -> str:
     """What a running model is, as far as Xinference tells."""
+    if model.servers:
+        return ", ".join(dict.fromkeys(server.model for server in model.servers))
     if model.weights is None:
         return "-"
     parts = (model.weights.model_name, model.weights.model_format, model.weights.quantization)

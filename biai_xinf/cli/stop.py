@@ -29,6 +29,8 @@ def command(endpoint: str | None, uids: tuple[str, ...], as_json: bool) -> None:
         for outcome in carry_out(client, plan, desired, lambda change: progress(change.uid)):
             if outcome.error is not None:
                 raise outcome.error
+            if outcome.warning:
+                say(f"warning: {outcome.warning}")
             if not as_json:
                 say(_what_is_true_now(outcome.change))
     if as_json:

@@ -24,9 +24,10 @@ from biai_xinf.local import LocalService
     help=f"Port of this machine to listen on.  [default: {local.DEFAULT_PORT}]",
 )
 @click.option("--auth", is_flag=True, help="Ask every client for a login or an API key.")
+@click.option("--stock", is_flag=True, help="Xinference as it comes: without our extension and repairs.")
 @click.option("--username", default="admin", show_default=True, help="With --auth: the first administrator.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was started as JSON.")
-def command(port: int | None, auth: bool, username: str, as_json: bool) -> None:
+def command(port: int | None, auth: bool, stock: bool, username: str, as_json: bool) -> None:
     """Start a local Xinference in the background.
 
     It listens on this machine only and keeps running when the terminal closes; `biai-xinf down` stops it.
@@ -34,7 +35,7 @@ def command(port: int | None, auth: bool, username: str, as_json: bool) -> None:
     """
     before = local.running()
     with progress("local Xinference") as report:
-        service = local.start(port, auth=auth, report=report)
+        service = local.start(port, auth=auth, stock=stock, report=report)
     login = _login(service, username) if service.auth else "off, whoever uses this machine may use it"
     if as_json:
         show_json({key: value for key, value in asdict(service).items() if key != "birth"})
@@ -42,6 +43,8 @@ def command(port: int | None, auth: bool, username: str, as_json: bool) -> None:
     already = "already runs" if before == service else "runs"
     say(f"Xinference {already} at {service.endpoint}, open to this machine only (pid {service.pid})")
     say(f"authentication: {login}")
+    if service.stock:
+        say("extension: off, it was started with --stock")
     say(f"log: {service.log}")
     say("next: `biai-xinf launch sql-coder`; `biai-xinf down` stops it")
 

@@ -89,7 +89,8 @@ def test_launching_twice_makes_no_second_mutating_call(fake: FakeXinference) -> 
 
     assert fake.mutating_calls == []
     reads = ["/status", "/v1/models/instances", "/v1/models"]
-    assert [path for _, path in fake.calls] == [*reads, "/v1/chat/completions"]
+    # The last one sees whether there is an extension to tell what was proved.
+    assert [path for _, path in fake.calls] == [*reads, "/v1/chat/completions", "/biai/version"]
     assert json.loads(result.stdout)["action"] == "keep"
     assert result.exit_code == 0
 
@@ -404,6 +405,40 @@ def test_ui_prints_the_page_that_was_asked_for(fake: FakeXinference) -> None:
     assert at(fake, "ui", "--print").stdout == f"{fake.endpoint}/running-model\n"
     assert at(fake, "ui", "cluster", "--print").stdout == f"{fake.endpoint}/cluster-information\n"
     assert at(fake, "ui", "--model", "coder", "--print").stdout == f"{fake.endpoint}/running-model/coder\n"
+
+
+def test_ui_tells_both_addresses_where_the_extension_runs_and_opens_either() -> None:
+    with FakeXinference(extension=True) as server:
+        web_ui, operator = f"{server.endpoint}/running-model", f"{server.endpoint}/biai"
+
+        usual, page = at(server, "ui", "--print"), at(server, "ui", "operator", "--print")
+        of_model = at(server, "ui", "operator", "--model", "coder", "--print")
+
+    assert (usual.stdout, usual.stderr) == (f"{web_ui}\n", f"operator page: {operator}\n")
+    assert (page.stdout, page.stderr) == (f"{operator}\n", f"Web UI: {web_ui}\n")
+    assert (of_model.stdout, of_model.stderr) == (f"{operator}#model-coder\n", f"Web UI: {web_ui}/coder\n")
+
+
+def test_ui_says_so_where_there_is_no_operator_page(fake: FakeXinference) -> None:
+    result = at(fake, "ui", "operator", "--print")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: `{fake.endpoint}` runs without the biai-xinf extension, whose page this is\n\n"
+        "hint: `biai-xinf up` starts a local one with it; `biai-xinf doctor` says what a cluster lacks\n"
+    )
+
+
+def test_ui_opens_the_page_in_a_browser_and_says_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)))
+    with FakeXinference(extension=True) as server:
+        result = at(server, "ui", "operator")
+
+    assert opened == [f"{server.endpoint}/biai"]
+    assert result.stderr.splitlines()[-1] == (
+        "no browser could be opened here; open the address above in one that reaches it"
+    )
 
 
 def test_doctor_finds_nothing_broken_in_a_good_cluster(fake: FakeXinference) -> None:

@@ -139,8 +139,9 @@ def test_the_service_outlives_the_terminal(port: int) -> None:
     [
         ({"port": 1}, "the local Xinference already runs at {endpoint}, not on port 1"),
         ({"auth": True}, "the local Xinference already runs at {endpoint}, without authentication"),
+        ({"stock": True}, "the local Xinference already runs at {endpoint}, with our extension and repairs"),
     ],
-    ids=["another port", "authentication"],
+    ids=["another port", "authentication", "stock"],
 )
 def test_a_second_start_that_asks_for_something_else_is_refused(
     port: int, options: dict[str, bool], message: str
@@ -152,6 +153,22 @@ def test_a_second_start_that_asks_for_something_else_is_refused(
 
     assert failure.value.message == message.format(endpoint=service.endpoint)
     assert failure.value.hint == "`biai-xinf down` stops it"
+
+
+def test_a_stock_service_is_remembered_and_taken_as_it_is(port: int) -> None:
+    service = start(port, stock=True)
+
+    assert service.stock
+    assert local.running() == service
+    assert local.start() == service
+
+
+def test_a_service_started_before_there_was_an_extension_is_found(port: int, own_home: Path) -> None:
+    service = start(port)
+    state = {key: value for key, value in asdict(service).items() if key != "stock"}
+    (own_home / "local.json").write_text(json.dumps(state, default=str))
+
+    assert local.running() == service
 
 
 def test_old_logs_make_room(port: int, own_home: Path) -> None:
@@ -521,6 +538,8 @@ def test_the_launcher_repairs_the_host_process_unless_told_not_to(
     arguments: list[str], repaired: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[object] = []
+    # Set, so that it is as before when the test is over.
+    monkeypatch.setenv("XINFERENCE_EXTENSIONS", "")
     monkeypatch.setattr(local_server, "widen_default_executor", lambda: done.append("executor"))
     monkeypatch.setattr(local_server, "send_small_replies_at_once", lambda: done.append("no delay"))
     xinference = click.Command("local", params=[click.Option(["--port"])], callback=lambda port: done.append(port))
@@ -530,6 +549,31 @@ def test_the_launcher_repairs_the_host_process_unless_told_not_to(
         local_server.main(arguments)
 
     assert done == (["executor", "no delay", "1"] if repaired else ["1"])
+    assert os.environ.get("XINFERENCE_EXTENSIONS") == ("biai_xinf.extension:create" if repaired else None)
+
+
+@pytest.mark.parametrize(
+    ("configured", "switched_on", "switched_off"),
+    [
+        (None, "biai_xinf.extension:create", None),
+        ("", "biai_xinf.extension:create", None),
+        ("biai_xinf.extension:create", "biai_xinf.extension:create", None),
+        ("their.own:factory", "their.own:factory,biai_xinf.extension:create", "their.own:factory"),
+        (" biai_xinf.extension:create , a:b,", "a:b,biai_xinf.extension:create", "a:b"),
+    ],
+    ids=["nothing", "empty", "ours", "another", "both"],
+)
+def test_the_extension_is_put_beside_those_of_the_user(
+    configured: str | None, switched_on: str, switched_off: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for on, expected in ((True, switched_on), (False, switched_off)):
+        monkeypatch.delenv("XINFERENCE_EXTENSIONS", raising=False)
+        if configured is not None:
+            monkeypatch.setenv("XINFERENCE_EXTENSIONS", configured)
+
+        local_server.switch_extension(on)
+
+        assert os.environ.get("XINFERENCE_EXTENSIONS") == expected
 
 
 @pytest.mark.parametrize("arguments", [[], ["--stock"], ["router"], ["LOCAL"]])
@@ -576,7 +620,7 @@ def run(*arguments: str) -> int:
 def test_up_says_where_it_listens_and_what_is_next(
     port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(local, "_launcher", stand_in)
+    monkeypatch.setattr(local, "_launcher", lambda port, stock: stand_in(port))
 
     assert run("up", "--port", str(port)) == 0
 
@@ -601,6 +645,18 @@ def test_a_second_up_says_that_it_already_runs(port: int, capsys: pytest.Capture
     assert said.startswith(f"Xinference already runs at {service.endpoint}, open to this machine only")
 
 
+def test_up_says_that_a_stock_service_has_no_extension(
+    port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[int, bool]] = []
+    monkeypatch.setattr(local, "_launcher", lambda *asked_for: asked.append(asked_for) or stand_in(port))  # type: ignore[func-returns-value]
+
+    assert run("up", "--port", str(port), "--stock") == 0
+
+    assert asked == [(port, True)]
+    assert "\nextension: off, it was started with --stock\n" in capsys.readouterr().err
+
+
 def test_up_as_json_tells_the_service(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     service = start(port)
 
@@ -613,6 +669,7 @@ def test_up_as_json_tells_the_service(port: int, capsys: pytest.CaptureFixture[s
         "auth": False,
         "started": service.started,
         "home": str(service.home),
+        "stock": False,
     }
 
 
@@ -647,3 +704,27 @@ def test_the_log_tells_what_the_engine_itself_said_each_line_once(tmp_path: Path
         )
 
     assert local_log.engine_errors(log, since) == ["llama_model_load: error loading model: bad magic"]
+
+
+REFUSAL = (
+    "{time} ERROR xinference.core.supervisor pid:1 role:local address:127.0.0.1:2 node:vm [request 1-2] "
+    'Leave add_worker, error: Worker and supervisor extensions must match, elapsed time: 0 s phase="error"\n'
+    "Traceback (most recent call last):\n"
+    "RuntimeError: Worker and supervisor extensions must match\n"
+)
+
+
+def test_the_log_tells_when_a_worker_was_last_refused(tmp_path: Path) -> None:
+    log = tmp_path / "xinference.log"
+    times = "2026-11-22T19:41:40.121Z", "2026-11-22T19:41:55.211Z"
+    log.write_text("".join(REFUSAL.format(time=time) for time in times), encoding="utf-8")
+
+    assert local_log.last_refusal(log) == 1795376515.211
+
+
+def test_a_log_without_refusals_tells_none(tmp_path: Path) -> None:
+    log = tmp_path / "xinference.log"
+    log.write_text(f"2026-11-22T19:41:40.121Z INFO xinference.core.supervisor {WHERE} ready\n", encoding="utf-8")
+
+    assert local_log.last_refusal(log) is None
+    assert local_log.last_refusal(tmp_path / "gone") is None

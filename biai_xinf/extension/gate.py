@@ -1,0 +1,265 @@
+"""The door of the endpoint: every request comes through here before Xinference's own application sees it.
+
+upstream model      -> relay: another server answers
+native model        -> native: Xinference answers, made honest, replayed when a replica dies
+lists of models     -> Xinference's answer with the upstreams added
+Ollama's paths      -> facade: translated, and through this door again
+everything else     -> Xinference
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from biai_xinf.extension.access import Access, Grant
+from biai_xinf.extension.asgi import (
+    App,
+    ClientLeft,
+    Receive,
+    Scope,
+    Send,
+    call,
+    header,
+    read_body,
+    send_error,
+    send_json,
+    send_whole,
+)
+from biai_xinf.extension.checking import parse
+from biai_xinf.extension.errors import ApiError, bad_request
+from biai_xinf.extension.inquiry import Inquiry, Kind
+from biai_xinf.extension.listing import instance_entry, model_entry, replica_entries
+from biai_xinf.extension.names import Names
+from biai_xinf.extension.native import PATHS, Native
+from biai_xinf.extension.ollama import OllamaFacade
+from biai_xinf.extension.recorder import Recorder
+from biai_xinf.extension.registry import Registry
+from biai_xinf.extension.relay import Relay
+from biai_xinf.upstreams import Upstream
+
+log = logging.getLogger(__name__)
+
+_KINDS: Mapping[str, Kind] = {path: kind for kind, path in PATHS.items()}
+_MODEL_TYPES: Mapping[Kind, str] = {"embeddings": "embedding", "rerank": "rerank"}
+_ONE_MODEL = re.compile(r"/v1/models/(?P<uid>[^/]+)(?P<part>/replicas|/events|/progress)?")
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,200}")
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the gate asks, each for one thing."""
+
+    access: Access
+    registry: Registry
+    names: Names
+    relay: Relay
+    native: Native
+    recorder: Recorder
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, how to hear from them, and what they may do."""
+
+    scope: Scope
+    receive: Receive
+    grant: Grant = field(default_factory=Grant)
+
+
+class Gate:
+    """An ASGI application in front of Xinference's. `own_cors`: nothing outside adds the headers browsers ask for."""
+
+    def __init__(self, app: App, services: Services, own_cors: bool) -> None:
+        self._app, self._services, self._own_cors = app, services, own_cors
+        self._registry = services.registry
+        self._facade = OllamaFacade(self, services.names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        if self._own_cors:
+            send = _with_cors(scope, send)
+        kind = _KINDS.get(path) if method == "POST" else None
+        try:
+            if kind is not None:
+                await self._infer(kind, scope, receive, send)
+            elif self._registry.upstreams and path.startswith("/v1/models") and method in ("GET", "DELETE"):
+                await self._models(method, path, scope, receive, send)
+            elif OllamaFacade.wants(method, path):
+                await self._facade(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        except ClientLeft:
+            log.debug("the client of %s left", path)
+
+    async def _infer(self, kind: Kind, scope: Scope, receive: Receive, send: Send) -> None:
+        inquiry = Inquiry(kind, {}, "", send, [(b"x-request-id", _request_id(scope))])
+        caller, status = Caller(scope, receive), 200
+        try:
+            raw = await read_body(receive)
+            caller = replace(caller, grant=await self._services.access.admit(scope, raw))
+            inquiry.body = parse(raw)
+            inquiry.model = _model(inquiry.body)
+            name = await self._services.names.resolve(inquiry.model)
+            await self._serve(name, inquiry, caller, frozenset())
+        except ApiError as error:
+            status = error.status
+            await inquiry.refuse(error)
+        model_type = _MODEL_TYPES.get(kind, "LLM")
+        self._services.access.record(scope, caller.grant, inquiry.model, model_type, status, inquiry.age_s)
+
+    async def _serve(self, name: str, inquiry: Inquiry, caller: Caller, seen: frozenset[str]) -> None:
+        self._services.access.check_model(caller.grant, name, _MODEL_TYPES.get(inquiry.kind, "LLM"))
+        upstream = self._registry.upstreams.get(name)
+        if upstream is None:
+            await self._services.native.serve(name, inquiry, caller.scope, caller.receive)
+            return
+        try:
+            async with _while_the_client_stays(inquiry, caller.receive):
+                await self._services.relay.serve(upstream, inquiry)
+        except ApiError as error:
+            if inquiry.answered or error.status not in (429, 502, 503, 504):
+                raise
+            await self._fall_back(upstream, error, inquiry, caller, seen | {name})
+
+    async def _fall_back(
+        self, upstream: Upstream, error: ApiError, inquiry: Inquiry, caller: Caller, seen: frozenset[str]
+    ) -> None:
+        for follower in upstream.fallback:
+            if follower in seen:
+                continue
+            log.warning("`%s` is asked for `%s`: %s", follower, upstream.name, error.message)
+            try:
+                await self._serve(follower, inquiry, caller, seen)
+            except ApiError as failure:
+                if inquiry.answered:
+                    raise
+                log.warning("`%s` could not answer for `%s`: %s", follower, upstream.name, failure.message)
+            else:
+                self._services.recorder.fell_back(upstream.name, follower)
+                return
+        raise error
+
+    async def _models(self, method: str, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if method == "GET" and path == "/v1/models":
+            await self._with_upstreams(scope, receive, send, lambda body: body["data"].extend(self._entries()))
+            return
+        if method == "GET" and path == "/v1/models/instances":
+            wanted = self._instances(scope)
+            await self._with_upstreams(scope, receive, send, lambda body: body.extend(wanted))
+            return
+        match = _ONE_MODEL.fullmatch(path)
+        upstream = self._registry.upstreams.get(unquote(match["uid"])) if match else None
+        if match is None or upstream is None or (method == "DELETE" and match["part"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._one_upstream(method, match["part"], upstream, scope, receive, send)
+        except ApiError as error:
+            await send_error(send, error)
+
+    async def _one_upstream(
+        self, method: str, part: str | None, upstream: Upstream, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        needed = "models:write" if method == "DELETE" else "models:list"
+        await self._services.access.admit(scope, scopes=(needed,))
+        if method == "DELETE":
+            self._registry.remove_upstream(upstream.name)
+            await send_json(send, 200, None)
+            return
+        answers: dict[str | None, Any] = {
+            None: {key: value for key, value in model_entry(upstream).items() if key != "id"},
+            "/replicas": replica_entries(upstream, self._services.relay.health),
+            "/progress": {"progress": 1.0, "stage": "ready", "download_files": [], "replicas": []},
+            "/events": [],
+        }
+        await send_json(send, 200, answers[part])
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return [model_entry(upstream) for upstream in self._registry.upstreams.values()]
+
+    def _instances(self, scope: Scope) -> list[dict[str, Any]]:
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        asked = [*query.get("model_uid", []), *query.get("model_name", [])]
+        upstreams = self._registry.upstreams.values()
+        return [instance_entry(up, self._services.relay.health) for up in upstreams if not asked or up.name in asked]
+
+    async def _with_upstreams(self, scope: Scope, receive: Receive, send: Send, add: Any) -> None:
+        """Xinference's own answer, with what `add` puts into it."""
+        async with await call(self._app, scope, scope["path"], b"", method="GET") as answer:
+            raw = await answer.read()
+            if answer.status == 200:
+                body = json.loads(raw)
+                add(body)
+                await send_json(send, 200, body)
+            else:
+                content_type = answer.header(b"content-type") or b"application/json"
+                await send_whole(send, answer.status, raw, content_type)
+
+
+@asynccontextmanager
+async def _while_the_client_stays(inquiry: Inquiry, receive: Receive) -> AsyncIterator[None]:
+    """Give up what is being done as soon as the client leaves: a server should not write for nobody."""
+    task = asyncio.current_task()
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not inquiry.complete and task is not None:
+            left = True
+            task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not left:
+            raise
+        # From Python 3.11 on a task remembers being cancelled.
+        if task is not None and hasattr(task, "uncancel"):
+            task.uncancel()
+        raise ClientLeft from None
+    finally:
+        watcher.cancel()
+
+
+def _model(body: dict[str, Any]) -> str:
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise bad_request("`model` must name the model to ask", param="model")
+    return model
+
+
+def _request_id(scope: Scope) -> bytes:
+    given = header(scope, b"x-request-id")
+    return given if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+
+
+def _with_cors(scope: Scope, send: Send) -> Send:
+    origin = header(scope, b"origin")
+    if origin is None:
+        return send
+
+    async def allowed(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message["headers"])
+            if not any(name.lower() == b"access-control-allow-origin" for name, _ in headers):
+                headers += [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
+                headers.append((b"access-control-allow-credentials", b"true"))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return allowed

@@ -1,0 +1,264 @@
+"""What the machine of a worker is made of, as the worker tells the supervisor when it joins.
+
+Called on the worker's event loop while it registers: what raises keeps the worker out, what blocks holds it up.
+Everything unknown is None, everything known in plain JSON; memory in bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import importlib
+import json
+import logging
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+from biai_xinf import __version__
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Facts = dict[str, Any]
+
+# A driver without persistence mode takes seconds to wake its GPUs. The first caller waits this long in all.
+PATIENCE_S = 0.7
+COMMAND_TIMEOUT_S = 10.0
+SYSCTL_TIMEOUT_S = 0.5
+
+# The instruction sets for which llama.cpp builds variants of itself or vLLM has kernels, as Linux names them.
+_MATTERS = re.compile(r"sse4_2|f16c|fma|bmi2|avx\w*|amx_\w+|neon|asimd\w*|fphp|i8mm|bf16|sve\w*|sme(?!p)\w*")
+_APPLE_NAMES = {"advsimd": "asimd", "neon": "asimd", "dotprod": "asimddp", "fp16": "asimdhp"}
+
+
+def facts() -> Facts:
+    """This machine, in less than a second; `gpus` is empty where there are none, None where nobody can tell.
+
+    `{"biai_xinf", "cpu": {"model", "architecture", "cores", "threads", "flags"}, "memory_total",
+    "disk": {"path", "total", "free"}, "gpus": [{"index", "name", "memory_total", "compute_capability", "driver"}]}`
+    """
+    gpus = _gpu_probe()
+    return {
+        "biai_xinf": __version__,
+        "cpu": _told(_cpu),
+        "memory_total": _told(_memory_total),
+        "disk": _told(lambda: disk(_xinference_home())),
+        "gpus": gpus.answer(),
+    }
+
+
+def _told(read: Callable[[], T]) -> T | None:
+    """What `read` finds; None, and a line in the log, where it fails."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001  the edge of a process that must go on whatever the system does
+        logger.warning("cannot read this machine's hardware: %s", error)
+        return None
+
+
+# The processor, memory and disk
+
+
+@functools.cache
+def _cpu() -> Facts:
+    psutil = importlib.import_module("psutil")
+    if sys.platform == "darwin":
+        model, flags = apple_cpu(_run(["sysctl", "machdep.cpu.brand_string", "hw.optional"], SYSCTL_TIMEOUT_S) or "")
+    elif sys.platform.startswith("linux"):
+        model, flags = linux_cpu(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+    else:
+        model, flags = platform.processor() or None, None
+    return {
+        "model": model,
+        "architecture": platform.machine() or None,
+        "cores": psutil.cpu_count(logical=False),
+        "threads": psutil.cpu_count(),
+        "flags": flags,
+    }
+
+
+def linux_cpu(cpuinfo: str) -> tuple[str | None, list[str] | None]:
+    """Model and instruction sets in `/proc/cpuinfo`: those that every core has, for big and little ones differ."""
+    model: str | None = None
+    common: set[str] | None = None
+    for line in cpuinfo.splitlines():
+        name, _, value = (part.strip() for part in line.partition(":"))
+        if name == "model name":
+            model = model or value or None
+        elif name in ("flags", "Features"):
+            flags = set(value.split())
+            common = flags if common is None else common & flags
+    return model, None if common is None else sorted(filter(_MATTERS.fullmatch, common))
+
+
+def apple_cpu(sysctl: str) -> tuple[str | None, list[str] | None]:
+    """Model and instruction sets in what `sysctl machdep.cpu.brand_string hw.optional` prints, by Linux's names."""
+    values = dict(line.split(": ", 1) for line in sysctl.splitlines() if ": " in line)
+    model = values.pop("machdep.cpu.brand_string", None)
+    names = [name.rpartition(".")[2].lower().removeprefix("feat_") for name, value in values.items() if value == "1"]
+    flags = {_APPLE_NAMES.get(name, name) for name in names}
+    return model, sorted(filter(_MATTERS.fullmatch, flags)) if values else None
+
+
+def _memory_total() -> int:
+    return int(importlib.import_module("psutil").virtual_memory().total)
+
+
+def _xinference_home() -> Path:
+    # Slow to import anywhere but in Xinference's own processes.
+    from xinference.constants import XINFERENCE_HOME
+
+    return Path(XINFERENCE_HOME)
+
+
+def disk(home: Path) -> Facts:
+    """The disk that holds a folder, which may not exist yet; asked anew each time, for models fill it."""
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    usage = shutil.disk_usage(existing)
+    return {"path": str(home), "total": usage.total, "free": usage.free}
+
+
+# GPUs
+
+
+@functools.cache
+def _gpu_probe() -> _GpuProbe:
+    return _GpuProbe(_gpus)
+
+
+class _GpuProbe:
+    """The GPUs, asked for once and in a thread of its own: a driver that hangs must not hang the worker."""
+
+    def __init__(self, read: Callable[[], list[Facts] | None]) -> None:
+        self._found: list[Facts] | None = None
+        self._read = read
+        self._until = time.monotonic() + PATIENCE_S
+        self._thread = Thread(target=self._run, name="biai-xinf-gpus", daemon=True)
+        self._thread.start()
+
+    def answer(self) -> list[Facts] | None:
+        """What was found; None while nothing is known. Only the first calls wait for it."""
+        self._thread.join(max(0.0, self._until - time.monotonic()))
+        return self._found
+
+    def _run(self) -> None:
+        self._found = _told(self._read)
+
+
+def _gpus() -> list[Facts] | None:
+    """Nvidia's own library first, as its command's output may change; an empty list where no driver is found."""
+    if (found := _by_nvml()) is not None:
+        return found
+    for command, parse in ((_NVIDIA_SMI, nvidia_gpus), (_ROCM_SMI, rocm_gpus)):
+        if shutil.which(command[0]):
+            printed = _run(command, COMMAND_TIMEOUT_S)
+            return None if printed is None else parse(printed)
+    # Apple's GPUs have no command that answers within a second.
+    return None if sys.platform == "darwin" else []
+
+
+def _by_nvml() -> list[Facts] | None:
+    try:
+        pynvml = importlib.import_module("pynvml")
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        return [_nvml_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _nvml_gpu(pynvml: Any, index: int) -> Facts:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+
+    def asked(question: Callable[..., T], *about: Any) -> T | None:
+        # Virtual GPUs and those that share the machine's memory leave some questions unanswered.
+        try:
+            return question(*about)
+        except pynvml.NVMLError:
+            return None
+
+    memory = asked(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    capability = asked(pynvml.nvmlDeviceGetCudaComputeCapability, handle)
+    return _gpu(
+        index,
+        _text(asked(pynvml.nvmlDeviceGetName, handle)),
+        memory.total if memory else None,
+        ".".join(map(str, capability)) if capability else None,
+        _text(asked(pynvml.nvmlSystemGetDriverVersion)),
+    )
+
+
+def _text(value: str | bytes | None) -> str | None:
+    # Bindings older than 11.5 answer in bytes.
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+_NVIDIA_SMI = [
+    "nvidia-smi",
+    "--query-gpu=index,name,memory.total,compute_cap,driver_version",
+    "--format=csv,noheader,nounits",
+]
+_ROCM_SMI = ["rocm-smi", "--showproductname", "--showmeminfo", "vram", "--showdriverversion", "--json"]
+
+
+def nvidia_gpus(printed: str) -> list[Facts]:
+    """The rows of our `nvidia-smi` query; what it puts in brackets (`[N/A]`, `[Not Supported]`) is unknown."""
+    gpus = []
+    for row in csv.reader(printed.splitlines(), skipinitialspace=True):
+        if len(row) == 5 and row[0].isdigit():
+            name, memory_mib, capability, driver = (None if cell.startswith("[") else cell for cell in row[1:])
+            total = int(memory_mib) * 1024**2 if memory_mib else None
+            gpus.append(_gpu(int(row[0]), name, total, capability, driver))
+    return gpus
+
+
+def rocm_gpus(printed: str) -> list[Facts]:
+    """The cards in `rocm-smi --json`, whose keys changed case between ROCm 5 and 6; architecture as `gfx942`."""
+    cards: Mapping[str, Mapping[str, str]] = json.loads(printed[printed.find("{") :])
+    driver = cards.get("system", {}).get("Driver version")
+    gpus = []
+    for card, told in cards.items():
+        if index := re.fullmatch(r"card(\d+)", card):
+            values = {key.lower(): value for key, value in told.items()}
+            total = values.get("vram total memory (b)")
+            name, architecture = values.get("card series"), values.get("gfx version")
+            gpus.append(_gpu(int(index[1]), name, int(total) if total else None, architecture, driver))
+    return gpus
+
+
+def _gpu(index: int, name: str | None, memory_total: int | None, capability: str | None, driver: str | None) -> Facts:
+    return {
+        "index": index,
+        "name": name,
+        "memory_total": memory_total,
+        "compute_capability": capability,
+        "driver": driver,
+    }
+
+
+def _run(command: list[str], timeout_s: float) -> str | None:
+    """What a command of the system prints; None where it is missing, fails or takes too long."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, check=True, env=environment, errors="replace"
+        )
+        return done.stdout
+    return None

@@ -1,0 +1,53 @@
+"""What the workers of this Xinference say of their machines, asked from the process that serves the API.
+
+The supervisor keeps what they said when they joined, but shows it to nobody; the workers themselves answer again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+# A worker that is busy answers between two steps of its event loop; one that is gone never does.
+TIMEOUT_S = 3.0
+# `WorkerActor.default_uid()` of Xinference 4.1, whose module takes seconds to import.
+_WORKER_UID = "worker"
+_EXTENSION = "biai_xinf"
+
+
+async def worker_facts(get_supervisor_ref: Callable[[], Awaitable[Any]]) -> dict[str, dict[str, Any]]:
+    """Per worker address what `machine.facts()` says there, or `{"error": why not}`; within twice TIMEOUT_S.
+
+    `get_supervisor_ref` is that of Xinference's `APIExtensionContext`. Raises what the supervisor raises, and
+    TimeoutError when it does not answer.
+    """
+    import xoscar
+
+    async def known() -> list[dict[str, Any]]:
+        supervisor = await get_supervisor_ref()
+        nodes: list[dict[str, Any]] = await supervisor.get_cluster_device_info()
+        return nodes
+
+    # asyncio's own `wait_for` waits for ever for the cancellation to reach a process that hangs.
+    nodes = await xoscar.wait_for(known(), TIMEOUT_S)
+    addresses = [node["ip_address"] for node in nodes if node["node_type"] == "Worker"]
+    return dict(zip(addresses, await asyncio.gather(*map(_ask, addresses)), strict=True))
+
+
+async def _ask(address: str) -> dict[str, Any]:
+    import xoscar
+
+    async def resources() -> dict[str, Any]:
+        worker = await xoscar.actor_ref(address=address, uid=_WORKER_UID)
+        answer: dict[str, Any] = await worker.get_extension_resources()
+        return answer
+
+    try:
+        extensions = (await xoscar.wait_for(resources(), TIMEOUT_S))["extensions"]
+    except asyncio.TimeoutError:
+        return {"error": f"no answer within {TIMEOUT_S:g} s"}
+    except Exception as error:  # noqa: BLE001  whatever another process raised, it is one worker's and only told
+        return {"error": str(error) or type(error).__name__}
+    found: dict[str, Any] = extensions.get(_EXTENSION) or {"error": f"it runs without the extension `{_EXTENSION}`"}
+    return found
