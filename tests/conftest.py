@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 # Fixtures for every folder of tests: one real server serves them all.
+from tests.guarded_endpoint import guarded_endpoint  # noqa: F401
 from tests.xinference_fixtures import real_xinference, real_xinference_with_auth  # noqa: F401
 
 

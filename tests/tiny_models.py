@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 
 import gguf
@@ -11,15 +13,20 @@ SEED = 20260801
 WIDTH, HEADS, FEED_FORWARD = 32, 2, 64
 END_OF_TEXT = "<|endoftext|>"
 TURNS = ("<|im_start|>", "<|im_end|>")
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>assistant\n"
+)
+CONTEXT = 2048
 
 
 def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf") -> Path:
     """A one-layer Qwen2 that spells bytes; about 100 KiB."""
     path = directory / name
-    tokens = [*_byte_tokens(), *TURNS, END_OF_TEXT]
+    tokens = _tokens()
     writer = gguf.GGUFWriter(path, "qwen2")
     writer.add_name("tiny")
-    writer.add_context_length(2048)
+    writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(1)
     writer.add_feed_forward_length(FEED_FORWARD)
@@ -38,10 +45,7 @@ def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf") -> Path:
     writer.add_bos_token_id(tokens.index(END_OF_TEXT))
     writer.add_eos_token_id(tokens.index(TURNS[1]))
     writer.add_add_bos_token(False)
-    writer.add_chat_template(
-        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-        "<|im_start|>assistant\n"
-    )
+    writer.add_chat_template(CHATML)
     random = np.random.default_rng(SEED)
     _half(writer, random, "token_embd.weight", len(tokens), WIDTH)
     for projection in ("q", "k", "v"):
@@ -102,6 +106,38 @@ def tiny_embedding_gguf(directory: Path, name: str = "tiny-embedding.f16.gguf") 
     return _finish(writer, path)
 
 
+def tiny_llm_folder(directory: Path) -> Path:
+    """A one-layer Qwen2 that spells bytes, as Transformers and vLLM load it; about 300 KiB.
+
+    It would rather close a text or an object than go on with it: engines allow numbers and blanks of any length
+    where a JSON schema asks for one.
+    """
+    tokens, heads, width = _tokens(), 2, 2 * WIDTH
+    files = {"config": _qwen2(len(tokens), width, heads), "tokenizer": _byte_tokenizer(tokens)}
+    # Whatever the class is called, Transformers takes what `tokenizer.json` says.
+    files["tokenizer_config"] = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": TURNS[1]}
+    files["tokenizer_config"] |= {"pad_token": END_OF_TEXT, "chat_template": CHATML, "model_max_length": CONTEXT}
+    for name, content in files.items():
+        (directory / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    random = np.random.default_rng(SEED)
+    layer = "model.layers.0"
+    sizes = {f"{layer}.self_attn.{name}_proj": (width, width) for name in "qkvo"}
+    sizes |= {f"{layer}.mlp.{name}_proj": (2 * width, width) for name in ("gate", "up")}
+    sizes |= {f"{layer}.mlp.down_proj": (width, 2 * width)}
+    sizes |= dict.fromkeys(("model.embed_tokens", "lm_head"), (len(tokens), width))
+    tensors = {f"{name}.weight": _weights(random, *size) for name, size in sizes.items()}
+    tensors |= {f"{layer}.self_attn.{name}_proj.bias": np.zeros(width, np.float32) for name in "qkv"}
+    norms = (f"{layer}.input_layernorm", f"{layer}.post_attention_layernorm", "model.norm")
+    tensors |= {f"{norm}.weight": np.ones(width, np.float32) for norm in norms}
+    # The first dimension is the same at every token, so the head's first column is what a token has to begin with.
+    tensors["model.embed_tokens.weight"][:, 0] = 1.0
+    for name in ("self_attn.o_proj", "mlp.down_proj"):
+        tensors[f"{layer}.{name}.weight"][0] = 0.0
+    tensors["lm_head.weight"][:, 0] = _likes(tokens)
+    _write_safetensors(directory / "model.safetensors", tensors)
+    return directory
+
+
 def llm_family(name: str, path: Path) -> dict[str, object]:
     """A registration of a GGUF file for POST /v1/model_registrations/LLM."""
     return {
@@ -110,7 +146,7 @@ def llm_family(name: str, path: Path) -> dict[str, object]:
         "model_lang": ["en"],
         "model_ability": ["chat", "generate"],
         "model_family": name,
-        "context_length": 2048,
+        "context_length": CONTEXT,
         "chat_template": "",
         "stop": list(TURNS),
         "stop_token_ids": [],
@@ -141,11 +177,71 @@ def _spec(path: Path, **more: object) -> dict[str, object]:
     }
 
 
+def _tokens() -> list[str]:
+    return [*_byte_tokens(), *TURNS, END_OF_TEXT]
+
+
 def _byte_tokens() -> list[str]:
     """GPT-2's letters for the 256 bytes: printable ones stand for themselves, the others are moved up."""
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     moved = iter(range(0x100, 0x200))
     return [chr(byte) if byte in printable else chr(next(moved)) for byte in range(256)]
+
+
+def _qwen2(vocabulary: int, width: int, heads: int) -> dict[str, object]:
+    return {
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": 1,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "max_position_embeddings": CONTEXT,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10_000.0,
+        "hidden_act": "silu",
+        "tie_word_embeddings": False,
+        "torch_dtype": "float32",
+        "bos_token_id": vocabulary - 1,
+        "eos_token_id": vocabulary - 2,
+    }
+
+
+def _byte_tokenizer(tokens: list[str]) -> dict[str, object]:
+    """What `tokenizer.json` holds for one token per byte; the last ones are special."""
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+    unlike_words = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    special = [{"id": id, "content": tokens[id], "special": True, **unlike_words} for id in range(256, len(tokens))]
+    vocabulary = {token: id for id, token in enumerate(tokens)}
+    return {
+        "version": "1.0",
+        "added_tokens": special,
+        "pre_tokenizer": byte_level,
+        "decoder": byte_level,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+    }
+
+
+def _likes(tokens: list[str]) -> np.ndarray:
+    likes = np.zeros(len(tokens), np.float32)
+    for letters, much in ((b"}", 6.0), (b'"', 5.0), (b"0123456789,", -5.0), (b" \t\r\n", -8.0)):
+        likes[list(letters)] = much
+    # It never ends by itself.
+    likes[256:] = -10.0
+    return likes
+
+
+def _write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Written here, as it is a few lines and the package is not needed otherwise."""
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name, tensor in tensors.items():
+        header[name] = {"dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, offset + tensor.nbytes]}
+        offset += tensor.nbytes
+    head = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(head)) + head + b"".join(tensor.tobytes() for tensor in tensors.values()))
 
 
 def _half(writer: gguf.GGUFWriter, random: np.random.Generator, name: str, rows: int, columns: int) -> None:

@@ -48,10 +48,11 @@ def real_xinference_with_auth(tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @contextmanager
-def running_xinference(home: Path, **environ: str) -> Iterator[RealXinference]:
-    """An `xinference-local` of our own; its whole process tree is gone afterwards."""
+def running_xinference(home: Path, *, stock: bool = False, **environ: str) -> Iterator[RealXinference]:
+    """An `xinference-local` with our extension, or as it comes; its whole process tree is gone afterwards."""
     port, log = _free_port(), home / "server.log"
-    command = [sys.executable, "-m", "biai_xinf.local_server", "local", "--host", "127.0.0.1", "--port", str(port)]
+    launcher = [sys.executable, "-m", "biai_xinf.local_server", *(["--stock"] if stock else [])]
+    command = [*launcher, "local", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=_environment(home, environ), stdout=output, stderr=subprocess.STDOUT, cwd=home

@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
-import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -52,6 +52,8 @@ _KINDS: Mapping[str, Kind] = {path: kind for kind, path in PATHS.items()}
 _MODEL_TYPES: Mapping[Kind, str] = {"embeddings": "embedding", "rerank": "rerank"}
 _ONE_MODEL = re.compile(r"/v1/models/(?P<uid>[^/]+)(?P<part>/replicas|/events|/progress)?")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,200}")
+# Many answers are quicker than this, and a task that watches over each costs more than all else that the gate does.
+WATCHED_AFTER_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Gate:
             await self._services.native.serve(name, inquiry, caller.scope, caller.receive)
             return
         try:
-            async with _while_the_client_stays(inquiry, caller.receive):
+            with _while_the_client_stays(inquiry, caller.receive):
                 await self._services.relay.serve(upstream, inquiry)
         except ApiError as error:
             if inquiry.answered or error.status not in (429, 502, 503, 504):
@@ -208,8 +210,8 @@ class Gate:
                 await send_whole(send, answer.status, raw, content_type)
 
 
-@asynccontextmanager
-async def _while_the_client_stays(inquiry: Inquiry, receive: Receive) -> AsyncIterator[None]:
+@contextmanager
+def _while_the_client_stays(inquiry: Inquiry, receive: Receive) -> Iterator[None]:
     """Give up what is being done as soon as the client leaves: a server should not write for nobody."""
     task = asyncio.current_task()
     left = False
@@ -222,7 +224,8 @@ async def _while_the_client_stays(inquiry: Inquiry, receive: Receive) -> AsyncIt
             left = True
             task.cancel()
 
-    watcher = asyncio.create_task(watch())
+    watcher: list[asyncio.Task[None]] = []
+    timer = asyncio.get_running_loop().call_later(WATCHED_AFTER_S, lambda: watcher.append(asyncio.create_task(watch())))
     try:
         yield
     except asyncio.CancelledError:
@@ -233,7 +236,9 @@ async def _while_the_client_stays(inquiry: Inquiry, receive: Receive) -> AsyncIt
             task.uncancel()
         raise ClientLeft from None
     finally:
-        watcher.cancel()
+        timer.cancel()
+        for one in watcher:
+            one.cancel()
 
 
 def _model(body: dict[str, Any]) -> str:
@@ -245,7 +250,7 @@ def _model(body: dict[str, Any]) -> str:
 
 def _request_id(scope: Scope) -> bytes:
     given = header(scope, b"x-request-id")
-    return given if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+    return given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex().encode()
 
 
 def _with_cors(scope: Scope, send: Send) -> Send:

@@ -13,8 +13,9 @@ from biai_xinf.client import Client
 from biai_xinf.errors import NoExtension, NotFound, Rejected
 from biai_xinf.transport import Call, Transport
 from biai_xinf.upstreams import ServedModel, Upstream
-from tests.contract.conftest import wait_until
+from tests.contract.conftest import LOAD_TIMEOUT_S, Target, wait_until
 from tests.fake_xinference import FakeXinference
+from tests.xinference_fixtures import needs_xinference, running_xinference
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -28,11 +29,35 @@ class Extended:
     fake: FakeXinference | None = None
 
 
-@pytest.fixture(scope="module", params=["fake"])
-def extended(request: pytest.FixtureRequest) -> Iterator[Extended]:
+@pytest.fixture(scope="module", params=["fake", pytest.param("real", marks=[pytest.mark.real, needs_xinference])])
+def extended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Extended]:
+    if request.param == "real":
+        with Client(request.getfixturevalue("real_xinference").endpoint) as client:
+            body = Target(client, tmp_path_factory.mktemp("native")).register_llm("runs-there")
+            yield Extended(client, client.launch(body, wait_ready=True, timeout=LOAD_TIMEOUT_S))
+            client.terminate("runs-there")
+        return
     with FakeXinference(extension=True) as fake, Client(fake.endpoint) as client:
         fake.run("native-model")
         yield Extended(client, "native-model", fake)
+
+
+@pytest.fixture(
+    scope="module",
+    params=["fake", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow, needs_xinference])],
+)
+def stock(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client of a server without the extension."""
+    if request.param == "real":
+        home = tmp_path_factory.mktemp("stock")
+        with (
+            running_xinference(home, stock=True, XINFERENCE_AUTH_ADVANCED="0") as real,
+            Client(real.endpoint) as client,
+        ):
+            yield client
+        return
+    with FakeXinference() as fake, Client(fake.endpoint) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -59,25 +84,25 @@ def instance_of(client: Client, uid: str) -> wire.Instance | None:
 # A server without it
 
 
-def test_a_stock_server_has_no_extension(client: Client) -> None:
-    assert client.extension() is None
+def test_a_stock_server_has_no_extension(stock: Client) -> None:
+    assert stock.extension() is None
 
 
-def test_every_route_of_the_extension_fails_alike_on_a_stock_server(client: Client) -> None:
+def test_every_route_of_the_extension_fails_alike_on_a_stock_server(stock: Client) -> None:
     served = ServedModel(uid="x", spec="x", recipe="x", role="sql")
     calls = [
-        client.upstreams,
-        client.endpoint_status,
-        lambda: client.put_upstream(upstream("x", "http://127.0.0.1:9")),
-        lambda: client.remove_upstream("x"),
-        lambda: client.put_served_model(served),
-        lambda: client.forget_served_model("x"),
+        stock.upstreams,
+        stock.endpoint_status,
+        lambda: stock.put_upstream(upstream("x", "http://127.0.0.1:9")),
+        lambda: stock.remove_upstream("x"),
+        lambda: stock.put_served_model(served),
+        lambda: stock.forget_served_model("x"),
     ]
 
     for call in calls:
         with pytest.raises(NoExtension) as caught:
             call()
-        assert caught.value.message == f"`{client.endpoint}` has no biai-xinf extension, which serves this"
+        assert caught.value.message == f"`{stock.endpoint}` has no biai-xinf extension, which serves this"
         assert "XINFERENCE_EXTENSIONS=biai_xinf.extension:create" in str(caught.value.hint)
 
 

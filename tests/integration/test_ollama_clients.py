@@ -22,7 +22,9 @@ from vanna.ollama import Ollama
 
 from biai_xinf.extension.asgi import Receive, Scope, Send, read_body, send_start
 from biai_xinf.extension.ollama import OllamaFacade
+from tests import guarded_endpoint as guarded_models
 from tests.ollama_stand_in import TAG, FixedNames, StandIn, served
+from tests.xinference_fixtures import needs_xinference
 
 TOKEN = "s3cret-canary"
 
@@ -52,8 +54,15 @@ def facade_on(stand_in: Any, quiet_s: float = 10.0) -> Iterator[OllamaEndpoint]:
         yield OllamaEndpoint(url, TOKEN, TAG, "sql-coder", "embedder")
 
 
-@pytest.fixture(scope="module", params=["stand-in"])
+REAL = pytest.param("xinference", marks=[pytest.mark.real, pytest.mark.slow, needs_xinference])
+
+
+@pytest.fixture(scope="module", params=["stand-in", REAL])
 def ollama_endpoint(request: pytest.FixtureRequest) -> Iterator[OllamaEndpoint]:
+    if request.param == "xinference":
+        guarded = request.getfixturevalue("guarded_endpoint")
+        yield OllamaEndpoint(guarded.url, guarded.key, TAG, guarded_models.SQL, guarded_models.EMBEDDER)
+        return
     with facade_on(StandIn(token=TOKEN)) as endpoint:
         yield endpoint
 
