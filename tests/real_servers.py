@@ -8,6 +8,7 @@ BIAI_XINF_TEST_VLLM       a Python with vLLM, for the machine's CPU or GPU
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -116,10 +117,8 @@ class RealServer(ABC):
         parent = psutil.Process(self._process.pid)
         family = [parent, *parent.children(recursive=True)]
         for process in family:
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-            except psutil.NoSuchProcess:
-                pass
         self._process.wait()
         psutil.wait_procs(family, timeout=10)
 
@@ -253,8 +252,8 @@ class LiteLlm(RealServer):
         return self
 
     def __exit__(self, *_: object) -> None:
-        for server in (super(), self.behind, self._embedder):
-            server.kill()
+        for kill in (self.kill, self.behind.kill, self._embedder.kill):
+            kill()
 
 
 class LlamaCppPython(RealServer):

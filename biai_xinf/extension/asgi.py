@@ -209,7 +209,11 @@ class _Exchange:
             await self._put(message)
 
     async def _put(self, message: Message | None) -> None:
-        if not self._left.is_set():
+        if self._left.is_set():
+            return
+        try:
+            self._messages.put_nowait(message)
+        except asyncio.QueueFull:
             putting = asyncio.ensure_future(self._messages.put(message))
             leaving = asyncio.ensure_future(self._left.wait())
             await asyncio.wait({putting, leaving}, return_when=asyncio.FIRST_COMPLETED)

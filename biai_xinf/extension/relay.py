@@ -11,9 +11,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -45,6 +45,14 @@ class _TryNext(Exception):
         super().__init__(reason)
         self.reason, self.gone, self.blame = reason, gone, blame
         self.error = error
+
+
+class _Told(NamedTuple):
+    """What an answer told of itself, once it was passed on; `error` is why it is not whole."""
+
+    usage: Any
+    first_byte_s: float | None = None
+    error: str | None = None
 
 
 class Relay:
@@ -90,22 +98,35 @@ class Relay:
 
     async def _ask(self, server: UpstreamServer, upstream: Upstream, inquiry: Inquiry, patience_s: float) -> None:
         provider = find_provider(server.provider)
-        served = Served(upstream.name, server.url, 0, inquiry.stream, 0.0)
         try:
             body, hide_usage = self._request(server, provider, upstream, inquiry)
-            async with self._answer(server, provider, inquiry.kind, body, patience_s) as answer:
-                if inquiry.stream:
-                    served = await _stream(answer, server, inquiry, hide_usage, served)
-                else:
-                    served = await _whole(answer, server, inquiry, served)
+            with _failures_in_words(patience_s):
+                async with self._post(server, provider, inquiry.kind, body, patience_s) as answer:
+                    if answer.status != 200:
+                        await _refused(answer, server)
+                    if inquiry.stream:
+                        told = await _stream(answer, server, inquiry, hide_usage)
+                    else:
+                        told = await _whole(answer, server, inquiry)
         except _TryNext as failure:
-            self._recorder.record(_ended(served, inquiry, 502, failure.reason))
+            self._record(server, upstream, inquiry, 502, _Told(None, error=failure.reason))
             raise
         except ApiError as error:
-            self._recorder.record(_ended(served, inquiry, error.status, error.message))
+            self._record(server, upstream, inquiry, error.status, _Told(None, error=error.message))
             raise
-        else:
-            self._recorder.record(_ended(served, inquiry, 200, served.error))
+        self._record(server, upstream, inquiry, 200, told)
+
+    def _record(self, server: UpstreamServer, upstream: Upstream, inquiry: Inquiry, status: int, told: _Told) -> None:
+        served = Served(
+            upstream.name,
+            server.url,
+            status,
+            inquiry.stream,
+            inquiry.age_s,
+            first_byte_s=told.first_byte_s,
+            error=told.error,
+        )
+        self._recorder.record(counted(served, told.usage))
 
     def _request(
         self, server: UpstreamServer, provider: Provider, upstream: Upstream, inquiry: Inquiry
@@ -126,31 +147,17 @@ class Relay:
                 log.info("requests to %s: %s", provider.title, remark)
         return json.dumps(body).encode(), hide_usage
 
-    @asynccontextmanager
-    async def _answer(
+    def _post(
         self, server: UpstreamServer, provider: Provider, kind: Kind, body: bytes, patience_s: float
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         path = getattr(provider.routes, kind)
         if path is None:
             raise ApiError(400, f"{provider.title}, which runs `{server.model}`, has no {kind} route", param="model")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=patience_s)
         headers = {"content-type": "application/json", **credentials(server, provider)}
-        try:
-            async with self._client().post(
-                server.url + path, data=body, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    await _refused(response, server)
-                yield response
-        except asyncio.TimeoutError as error:
-            gone = isinstance(error, aiohttp.ConnectionTimeoutError)
-            said = "it cannot be reached" if gone else f"it said nothing for {patience_s:g} s"
-            raise _TryNext(said, gone=gone, error=ApiError(504, said)) from error
-        except aiohttp.ClientConnectorError as error:
-            raise _TryNext(f"it cannot be reached ({error.strerror or error})", gone=True) from error
-        except (aiohttp.ClientError, ConnectionError) as error:
-            # A kept connection that the server had closed looks like this as well: another try tells.
-            raise _TryNext(f"it broke the connection ({type(error).__name__})") from error
+        return self._client().post(
+            server.url + path, data=body, headers=headers, timeout=timeout, allow_redirects=False
+        )
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
@@ -204,13 +211,27 @@ def credentials(server: UpstreamServer, provider: Provider) -> dict[str, str]:
     return provider.auth.headers(key)
 
 
-async def _stream(
-    answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry: Inquiry, hide_usage: bool, served: Served
-) -> Served:
+@contextmanager
+def _failures_in_words(patience_s: float) -> Iterator[None]:
+    try:
+        yield
+    except asyncio.TimeoutError as error:
+        gone = isinstance(error, aiohttp.ConnectionTimeoutError)
+        said = "it cannot be reached" if gone else f"it said nothing for {patience_s:g} s"
+        raise _TryNext(said, gone=gone, error=ApiError(504, said)) from error
+    except aiohttp.ClientConnectorError as error:
+        raise _TryNext(f"it cannot be reached ({error.strerror or error})", gone=True) from error
+    except (aiohttp.ClientError, ConnectionError) as error:
+        # A kept connection that the server had closed looks like this as well: another try tells.
+        raise _TryNext(f"it broke the connection ({type(error).__name__})") from error
+
+
+async def _stream(answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry: Inquiry, hide_usage: bool) -> _Told:
     if answer.content_type in _NO_STREAMS:
         raise _TryNext(f"it answered {answer.content_type} in place of a stream: {_said(await _read(answer), server)}")
     events = EventStream(inquiry.model, hide_usage=hide_usage)
     first: float | None = None
+    broken: str | None = None
     try:
         async for chunk in answer.content.iter_any():
             data = events.feed(chunk)
@@ -227,18 +248,19 @@ async def _stream(
             raise BadChunk("it ended its stream before the answer was complete")
     except (BadChunk, aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
         broken = f"it broke off its stream ({type(error).__name__})"
-        reason = _without_key(str(error), server) if isinstance(error, BadChunk) else broken
+        if isinstance(error, BadChunk):
+            broken = _without_key(str(error), server)
         if not inquiry.answered:
-            raise _TryNext(reason) from error
+            raise _TryNext(broken) from error
         # The client has part of an answer, so the rest of it can only be this error.
-        tail, served = ApiError(502, reason, kind="upstream_error").event(), replace(served, error=reason)
+        tail = ApiError(502, broken, kind="upstream_error").event()
     else:
         tail += b"" if events.done or inquiry.kind == "responses" else b"data: [DONE]\n\n"
     await inquiry.end(tail)
-    return counted(replace(served, first_byte_s=first), events.usage)
+    return _Told(events.usage, first, broken)
 
 
-async def _whole(answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry: Inquiry, served: Served) -> Served:
+async def _whole(answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry: Inquiry) -> _Told:
     raw = await _read(answer)
     try:
         content = json.loads(raw)
@@ -249,7 +271,7 @@ async def _whole(answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry
     if content.get("error"):
         raise _TryNext(f"it answered 200 with an error: {_without_key(error_text(content['error']), server)}")
     await inquiry.answer(renamed(raw, inquiry.model))
-    return counted(served, content.get("usage"))
+    return _Told(content.get("usage"))
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
@@ -316,7 +338,3 @@ def _nobody(upstream: Upstream, health: list[Health], failures: list[_TryNext]) 
 def _probe_due(health: Health, now: float) -> bool:
     every = PROBE_OK_S if health.state == "ok" else PROBE_FAILING_S
     return now - health.probed_at >= every
-
-
-def _ended(served: Served, inquiry: Inquiry, status: int, error: str | None) -> Served:
-    return replace(served, status=status, duration_s=inquiry.age_s, error=error)

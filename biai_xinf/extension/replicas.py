@@ -38,6 +38,8 @@ class Replica:
     uid: str
     name: str
     worker: str
+    # When it was launched: a later one of the same name is another.
+    created: int = 0
     reason: str | None = None
     since: float = 0.0
     in_flight: int = 0
@@ -187,14 +189,16 @@ class Replicas:
             return False
         instance = instances[0]
         replicas = {
-            status["replica_model_uid"]: Replica(uid, status["replica_model_uid"], status["worker_address"])
+            status["replica_model_uid"]: Replica(
+                uid, status["replica_model_uid"], status["worker_address"], status.get("created_ts", 0)
+            )
             for status in instance["replica_statuses"]
             if status["status"] == "READY"
         }
         if old:
             for name, replica in replicas.items():
                 kept = old.replicas.get(name)
-                if kept is not None and kept.worker == replica.worker:
+                if kept is not None and (kept.worker, kept.created) == (replica.worker, replica.created):
                     replicas[name] = kept
         left_alone = (instance.get("n_worker") or 1) > 1 or not replicas
         self._tables[uid] = _Table(replicas, time.monotonic(), left_alone=left_alone)

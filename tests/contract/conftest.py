@@ -14,7 +14,7 @@ import pytest
 from biai_xinf.client import Client
 from tests.fake_xinference import FakeXinference, Launching
 from tests.tiny_models import WIDTH, embedding_family, llm_family, tiny_embedding_gguf, tiny_llm_gguf
-from tests.xinference_fixtures import needs_xinference
+from tests.xinference_fixtures import needs_xinference, running_xinference
 
 T = TypeVar("T")
 LOAD_TIMEOUT_S = 180
@@ -70,6 +70,24 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def client(target: Target) -> Client:
     return target.client
+
+
+@pytest.fixture(
+    scope="session",
+    params=["fake", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow, needs_xinference])],
+)
+def stock(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client of a server without our extension, which answers some requests otherwise."""
+    if request.param == "real":
+        home = tmp_path_factory.mktemp("stock")
+        with (
+            running_xinference(home, stock=True, XINFERENCE_AUTH_ADVANCED="0") as real,
+            Client(real.endpoint) as client,
+        ):
+            yield client
+        return
+    with FakeXinference() as fake, Client(fake.endpoint) as client:
+        yield client
 
 
 @pytest.fixture

@@ -101,12 +101,12 @@ def test_an_unknown_uid_has_no_replicas_events_or_progress(client: Client, name:
     assert client.progress(name) == wire.Progress(progress=0.0, stage="pending")
 
 
-def test_a_question_to_an_unknown_uid_is_answered_from_a_cache_the_second_time(client: Client, name: str) -> None:
+def test_a_question_to_an_unknown_uid_is_answered_from_a_cache_the_second_time(stock: Client, name: str) -> None:
     with pytest.raises(NotFound):
-        client.chat(name, HELLO)
+        stock.chat(name, HELLO)
 
     with pytest.raises(NotFound) as caught:
-        client.chat(name, HELLO)
+        stock.chat(name, HELLO)
 
     found = f"Model not found in the model list, uid: {name} (cached, retry after 10.0s)"
     assert (caught.value.message, caught.value.status) == (found, 404)
@@ -377,8 +377,8 @@ def test_an_embedding_model_answers_a_vector_per_input(target: Target, name: str
 # Bad habits
 
 
-def test_a_malformed_request_fails_as_text_and_the_next_one_works(client: Client) -> None:
-    transport = Transport(client.endpoint)
+def test_a_malformed_request_fails_as_text_and_the_next_one_works(stock: Client) -> None:
+    transport = Transport(stock.endpoint)
 
     for _ in range(3):
         with pytest.raises(ServerFailed) as caught:

@@ -15,7 +15,7 @@ from biai_xinf.transport import Call, Transport
 from biai_xinf.upstreams import ServedModel, Upstream
 from tests.contract.conftest import LOAD_TIMEOUT_S, Target, wait_until
 from tests.fake_xinference import FakeXinference
-from tests.xinference_fixtures import needs_xinference, running_xinference
+from tests.xinference_fixtures import needs_xinference
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -40,24 +40,6 @@ def extended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with FakeXinference(extension=True) as fake, Client(fake.endpoint) as client:
         fake.run("native-model")
         yield Extended(client, "native-model", fake)
-
-
-@pytest.fixture(
-    scope="module",
-    params=["fake", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow, needs_xinference])],
-)
-def stock(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client of a server without the extension."""
-    if request.param == "real":
-        home = tmp_path_factory.mktemp("stock")
-        with (
-            running_xinference(home, stock=True, XINFERENCE_AUTH_ADVANCED="0") as real,
-            Client(real.endpoint) as client,
-        ):
-            yield client
-        return
-    with FakeXinference() as fake, Client(fake.endpoint) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
