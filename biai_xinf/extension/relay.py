@@ -39,11 +39,19 @@ _NO_STREAMS = ("application/json", "text/html")
 
 
 class _TryNext(Exception):
-    """This server cannot answer; another one may. `gone`: nothing answers there at all."""
+    """This server cannot answer; another one may. `gone`: nothing answers there at all. `again`: it may itself."""
 
-    def __init__(self, reason: str, *, gone: bool = False, blame: bool = True, error: ApiError | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        gone: bool = False,
+        blame: bool = True,
+        again: bool = False,
+        error: ApiError | None = None,
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.gone, self.blame = reason, gone, blame
+        self.reason, self.gone, self.blame, self.again = reason, gone, blame, again
         self.error = error
 
 
@@ -71,6 +79,7 @@ class Relay:
     async def serve(self, upstream: Upstream, inquiry: Inquiry) -> None:
         """Answer from one of the upstream's servers; ApiError when none could and the client has seen nothing."""
         tried: set[int] = set()
+        asked_again: set[int] = set()
         health = [self.health(server) for server in upstream.servers]
         failures: list[_TryNext] = []
         inquiry.deadline = min(inquiry.deadline, inquiry.begun + upstream.deadline_s)
@@ -92,6 +101,9 @@ class Relay:
                 if failure.blame:
                     state.failed(failure.reason, time.monotonic(), gone=failure.gone)
                 log.warning("%s at %s: %s", server.model, server.url, failure.reason)
+                if failure.again and index not in asked_again:
+                    asked_again.add(index)
+                    tried.remove(index)
             finally:
                 state.in_flight -= 1
         raise _nobody(upstream, health, failures)
@@ -222,8 +234,8 @@ def _failures_in_words(patience_s: float) -> Iterator[None]:
     except aiohttp.ClientConnectorError as error:
         raise _TryNext(f"it cannot be reached ({error.strerror or error})", gone=True) from error
     except (aiohttp.ClientError, ConnectionError) as error:
-        # A kept connection that the server had closed looks like this as well: another try tells.
-        raise _TryNext(f"it broke the connection ({type(error).__name__})") from error
+        # A kept connection that the server was just closing looks like this as well: another try tells.
+        raise _TryNext(f"it broke the connection ({type(error).__name__})", again=True) from error
 
 
 async def _stream(answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry: Inquiry, hide_usage: bool) -> _Told:
