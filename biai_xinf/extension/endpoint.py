@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +52,27 @@ class Endpoint:
 
     async def keep(self) -> None:
         """Look after what failed, and what may have failed unseen, until cancelled."""
-        while True:
-            try:
-                servers = [server for upstream in self.registry.upstreams.values() for server in upstream.servers]
-                await self.relay.probe({(server.url, server.model): server for server in servers})
-                await self.replicas.probe()
-                self.recorder.metrics.show_health(self._states())
-            except Exception:
-                log.exception("looking after upstreams and replicas failed, it goes on")
-            await asyncio.sleep(KEEP_S)
+        # Each in its own time: a machine that hangs is waited for.
+        await asyncio.gather(*map(_again_and_again, (self._probe_servers, self.replicas.probe, self.replicas.watch)))
+
+    async def _probe_servers(self) -> None:
+        servers = [server for upstream in self.registry.upstreams.values() for server in upstream.servers]
+        await self.relay.probe({(server.url, server.model): server for server in servers})
+        self.recorder.metrics.show_health(self._states())
 
     def _states(self) -> Iterator[tuple[Upstream, int, State]]:
         for upstream in self.registry.upstreams.values():
             for index, server in enumerate(upstream.servers):
                 yield upstream, index, self.relay.health(server).state
+
+
+async def _again_and_again(task: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await task()
+        except Exception:
+            log.exception("looking after the endpoint failed, it goes on")
+        await asyncio.sleep(KEEP_S)
 
 
 def install(context: Any) -> None:

@@ -11,6 +11,9 @@ from biai_xinf.upstreams import Role
 Call = Literal["chat", "generate", "embed"]
 # Names that mean no model but what the caller does with it.
 ROLE_NAMES = ("biai", "sql", "narrator")
+# What BIAI asks for unless told otherwise, in its code and in its example settings (commit 117dd86): it has to work
+# with whatever serves, an upstream that no spec gave a tag to included.
+BIAI_NAMES = ("qwen3-coder:30b", "qwen2.5-coder:7b-instruct-q4_K_M")
 _FITTING: dict[Call, tuple[Role, ...]] = {
     "chat": ("sql", "chat", "narrator"),
     "generate": ("narrator", "chat", "sql"),
@@ -76,7 +79,7 @@ def canonical(name: str) -> str:
 
 
 def route(models: Sequence[NamedModel], name: str, call: Call) -> str | None:
-    """The uid that serves `name`: a uid means that model, a tag or role name the model whose role fits the call.
+    """The uid that serves `name`: a uid means that model, a tag, a role or BIAI's name the model whose role fits.
 
     BIAI sends SQL questions to `/api/chat` and prose to `/api/generate`, both under one name; so a tag reaches the
     `sql` model by the one and the narrator by the other.
@@ -86,7 +89,7 @@ def route(models: Sequence[NamedModel], name: str, call: Call) -> str | None:
     if own:
         return next((uid for uid in own if uid == name.strip()), own[0])
     carriers = [model for model in models if wanted in map(canonical, model.tags)]
-    if not carriers and wanted not in map(canonical, ROLE_NAMES):
+    if not carriers and wanted not in map(canonical, (*ROLE_NAMES, *BIAI_NAMES)):
         return None
     if carriers and call != "embed" and all(model.embeds or model.reranks for model in carriers):
         # The name of an embedding model is no way to ask for prose; its server says so.

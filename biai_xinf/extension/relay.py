@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -36,6 +37,8 @@ PROBE_FAILING_S = 1.0
 PROBE_OK_S = 15.0
 # Some servers call their streams text/plain; these are never one.
 _NO_STREAMS = ("application/json", "text/html")
+# What pydantic says of a request of the wrong shape: llama-cpp-python 0.3.36 and Xinference 4.1.0 answer 500 to it.
+_WRONG_SHAPE = re.compile(r"\bvalidation errors?\b|\(type=\w+_error\b")
 
 
 class _TryNext(Exception):
@@ -117,7 +120,7 @@ class Relay:
                     if answer.status != 200:
                         await _refused(answer, server)
                     if inquiry.stream:
-                        told = await _stream(answer, server, inquiry, hide_usage)
+                        told = await _stream(answer, server, inquiry, hide_usage, patience_s)
                     else:
                         told = await _whole(answer, server, inquiry)
         except _TryNext as failure:
@@ -238,23 +241,28 @@ def _failures_in_words(patience_s: float) -> Iterator[None]:
         raise _TryNext(f"it broke the connection ({type(error).__name__})", again=True) from error
 
 
-async def _stream(answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry: Inquiry, hide_usage: bool) -> _Told:
+async def _stream(
+    answer: aiohttp.ClientResponse, server: UpstreamServer, inquiry: Inquiry, hide_usage: bool, patience_s: float
+) -> _Told:
     if answer.content_type in _NO_STREAMS:
         raise _TryNext(f"it answered {answer.content_type} in place of a stream: {_said(await _read(answer), server)}")
     events = EventStream(inquiry.model, hide_usage=hide_usage)
     first: float | None = None
     broken: str | None = None
+    seen, heard = 0, time.monotonic()
     try:
         async for chunk in answer.content.iter_any():
             data = events.feed(chunk)
-            if not events.events and not events.done:
-                # Comments and empty lines: the answer has not begun, another server may still give it.
-                if time.monotonic() > inquiry.deadline:
-                    raise BadChunk("it kept the connection open and said nothing")
-                continue
-            if data:
+            told = events.events > seen or events.done
+            if not told and time.monotonic() - heard > patience_s:
+                # llama-cpp-python 0.3.36 sends comments for as long as its model is stuck.
+                raise BadChunk(f"it kept the connection open and said nothing for {patience_s:g} s")
+            # After comments and empty lines alone, another server may still give the answer.
+            if data and (events.events or events.done):
                 first = first or inquiry.age_s
                 await inquiry.pass_on(data)
+            if told:
+                seen, heard = events.events, time.monotonic()
         tail = events.end()
         if not events.finished:
             raise BadChunk("it ended its stream before the answer was complete")
@@ -309,6 +317,8 @@ async def _refused(response: aiohttp.ClientResponse, server: UpstreamServer) -> 
         raise _TryNext(f"it does not know `{server.model}` or this route: {text}", blame=False)
     if 400 <= status < 500:
         raise ApiError(status if status in (400, 413, 422) else 400, text)
+    if _WRONG_SHAPE.search(text):
+        raise ApiError(400, text)
     raise _TryNext(f"it answered {status}: {text}")
 
 

@@ -21,9 +21,11 @@ T = TypeVar("T")
 
 # How long Xinference's word on which replicas there are is believed.
 TABLE_S = 2.0
-# A replica that failed is asked this often whether it is back; one that lives answers within milliseconds.
-PROBE_S = 1.0
+# A replica that lives answers within milliseconds.
 ANSWER_S = 3.0
+# A machine that lost its power or its network closes no connection. A replica that works on requests and does not
+# answer this often in a row is taken for gone; one that is only busy answers between two steps of its event loop.
+MISSES = 3
 # `WorkerActor.default_uid()`, whose module would load PyTorch into the API process.
 WORKER = "worker"
 # What is true of a replica for as long as it lives.
@@ -47,6 +49,9 @@ class Replica:
     model: Any = None
     description: Mapping[str, Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    misses: int = 0
+    # Set while it is taken for gone, for those that wait for its answer.
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -64,6 +69,10 @@ class Attempt:
 
 
 ATTEMPT: ContextVar[Attempt | None] = ContextVar("biai_xinf_attempt", default=None)
+
+
+class ReplicaGone(Exception):
+    """It was given a request and does not answer any more, not even whether it lives."""
 
 
 class NoReplica(Exception):
@@ -149,6 +158,24 @@ class Replicas:
         avoided = [replica for each in uids for replica in self.known(each) if replica.reason]
         await asyncio.gather(*(self._probe(replica) for replica in avoided))
 
+    async def watch(self) -> None:
+        """Ask every replica that works on a request whether it lives."""
+        working = [replica for uid in self._tables for replica in self.known(uid) if replica.in_flight]
+        await asyncio.gather(*(self._watch(replica) for replica in working if replica.reason is None))
+
+    async def _watch(self, replica: Replica) -> None:
+        try:
+            await _within((await self._model(replica)).get_pid(), ANSWER_S)
+        except TimeoutError:
+            replica.misses += 1
+            if replica.misses >= MISSES:
+                self.lost(replica, f"no sign of life for {MISSES * ANSWER_S:g} s")
+                replica.gone.set()
+        except Exception as error:  # noqa: BLE001  its requests fail by themselves, and say so
+            log.debug("%s does not answer: %s", replica.name, error)
+        else:
+            replica.misses = 0
+
     async def _probe(self, replica: Replica) -> None:
         try:
             model = await self._model(replica)
@@ -158,7 +185,8 @@ class Replicas:
             log.debug("%s does not answer yet: %s", replica.name, error)
         else:
             log.info("%s answers again", replica.name)
-            replica.reason, replica.since = None, time.monotonic()
+            replica.reason, replica.since, replica.misses = None, time.monotonic(), 0
+            replica.gone.clear()
 
     async def _model(self, replica: Replica) -> Any:
         if replica.model is None:
@@ -247,7 +275,7 @@ class _WatchedModel:
             self._replica.in_flight += counted
             self._replica.served += counted
             try:
-                result = await method(*args, **kwargs)
+                result = await (self._answer(method(*args, **kwargs)) if counted else method(*args, **kwargs))
             except BaseException as error:
                 self._note(error)
                 self._replica.in_flight -= counted
@@ -263,13 +291,33 @@ class _WatchedModel:
 
     async def _stream(self, events: AsyncIterator[Any]) -> AsyncIterator[Any]:
         try:
-            async for event in events:
-                yield event
+            while True:
+                try:
+                    yield await self._answer(events.__anext__())
+                except StopAsyncIteration:
+                    return
         except Exception as error:
             self._note(error)
             raise
         finally:
             self._replica.in_flight -= 1
+            close = getattr(events, "aclose", None)
+            # One that hangs would not hear of it.
+            if close is not None and not self._replica.gone.is_set():
+                await close()
+
+    async def _answer(self, call: Awaitable[T]) -> T:
+        """What the replica answers; ReplicaGone as soon as it is taken for gone."""
+        answering = asyncio.ensure_future(call)
+        leaving = asyncio.ensure_future(self._replica.gone.wait())
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                return answering.result()
+            raise ReplicaGone(f"{self._replica.name} gives no sign of life")
+        finally:
+            leaving.cancel()
+            answering.cancel()
 
     def _note(self, error: BaseException) -> None:
         attempt = ATTEMPT.get()
@@ -297,6 +345,6 @@ async def _worker(address: str) -> Any:
 
 def died(error: BaseException) -> bool:
     """Whether an exception of a call to a replica says that nobody is there any more."""
-    if isinstance(error, (ConnectionError, EOFError, asyncio.IncompleteReadError)):
+    if isinstance(error, (ReplicaGone, ConnectionError, EOFError, asyncio.IncompleteReadError)):
         return True
     return type(error).__name__ in ("ServerClosed", "ActorNotExist", "SendMessageFailed", "ProcessPoolDied")

@@ -89,7 +89,11 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 
 def error_text(error: Any) -> str:
-    """The sentence in an error as servers write it: a text, or an object with a `message`."""
+    """The sentence in an error as servers write it: a text, or an object with a `message`.
+
+    Its first paragraph: after that, some tell where in their own files it happened.
+    """
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or error
-    return str(error)[:500]
+    first = str(error).strip().split("\n\n")[0]
+    return " ".join(first.split())[:500]

@@ -121,6 +121,15 @@ def test_a_model_that_carries_the_tag_comes_before_others_of_its_role() -> None:
     assert route(models, "biai", "chat") == "a"
 
 
+@pytest.mark.parametrize("name", ["qwen3-coder:30b", "qwen2.5-coder:7b-instruct-q4_K_M"], ids=["code", "settings"])
+def test_the_names_biai_asks_for_mean_what_serves_even_if_no_spec_carries_them(name: str) -> None:
+    upstreams = [NamedModel("prose", "narrator"), NamedModel("coder", "sql")]
+    calls: tuple[Call, ...] = ("chat", "generate")
+
+    assert [route(upstreams, name, call) for call in calls] == ["coder", "prose"]
+    assert route([], name, "chat") is None
+
+
 def test_uids_that_differ_in_case_stay_apart() -> None:
     assert [route([NamedModel("SQL-a"), NamedModel("sql-A")], name, "chat") for name in ("sql-A", "SQL-a")] == [
         "sql-A",

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -366,5 +366,31 @@ def test_a_client_that_leaves_is_not_written_for(servers: Callable[..., StandIn]
         assert server.in_flight == 0
         assert server.cut_off == 1
         assert bench.relay.health(of(server).servers[0]).in_flight == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b'data: {"choices": [{"delta": {"content": "SELECT"}}]}\n\n'], ids=["first", "later"]
+)
+def test_comments_are_not_an_answer(said: bytes) -> None:
+    async def mumble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + said)
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b": ping\n\n")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+
+    async def scenario(bench: Bench) -> None:
+        async with await asyncio.start_server(mumble, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            target = UpstreamServer(provider="vllm", url=f"http://127.0.0.1:{port}", model="m")
+            client, error = await bench.ask(of(servers=[target]), {**CHAT, "stream": True})
+
+        told = error.message if error else client.events[-1]["error"]["message"]
+        assert (client.text, error is None) == ("SELECT" if said else "", bool(said))
+        assert "it kept the connection open and said nothing for 0.7 s" in told
 
     run(scenario)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from biai_xinf.extension import replicas as module
-from biai_xinf.extension.replicas import ATTEMPT, Attempt, NoReplica, Replicas, RoutedSupervisor
+from biai_xinf.extension.replicas import ATTEMPT, Attempt, NoReplica, ReplicaGone, Replicas, RoutedSupervisor
 
 
 class ServerClosed(Exception):
@@ -22,6 +22,7 @@ class FakeModel:
     def __init__(self, name: str) -> None:
         self.name = name
         self.dead = False
+        self.hangs = False
         self.calls: list[str] = []
 
     def _called(self, what: str) -> None:
@@ -31,7 +32,12 @@ class FakeModel:
 
     async def get_pid(self) -> int:
         self._called("get_pid")
+        await self._unless_it_hangs()
         return 1
+
+    async def _unless_it_hangs(self) -> None:
+        while self.hangs:
+            await asyncio.sleep(0.01)
 
     async def is_vllm_backend(self) -> bool:
         self._called("is_vllm_backend")
@@ -39,6 +45,7 @@ class FakeModel:
 
     async def chat(self, text: str) -> str:
         self._called("chat")
+        await self._unless_it_hangs()
         if text == "too long":
             raise ValueError("prompt is too long")
         return self.name
@@ -46,6 +53,7 @@ class FakeModel:
     async def generate(self, text: str) -> AsyncIterator[str]:
         async def words() -> AsyncIterator[str]:
             yield self.name
+            await self._unless_it_hangs()
             self._called("generate")
 
         return words()
@@ -193,6 +201,36 @@ def test_a_stream_that_breaks_says_so_and_frees_its_place(cluster: FakeCluster) 
             [word async for word in stream]
         assert attempt.lost
         assert attempt.replica.in_flight == 0
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_replica_that_hangs_is_given_up_though_its_connection_stays_open(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_S", 0.05)
+
+    async def scenario() -> None:
+        known, supervisor = routed(cluster)
+        attempt = Attempt(avoid=("sql-1",))
+        ATTEMPT.set(attempt)
+        model = await supervisor.get_model("sql")
+        answer = await model.generate("hi") if stream else model.chat("hi")
+        if stream:
+            assert await answer.__anext__() == "sql-0"
+        cluster.models["sql-0"].hangs = True
+        waiting = asyncio.ensure_future(answer.__anext__() if stream else answer)
+        for _ in range(module.MISSES):
+            await asyncio.sleep(0)
+            await known.watch()
+        with pytest.raises(ReplicaGone):
+            await asyncio.wait_for(waiting, 1)
+        assert attempt.lost
+        assert [one.name for one in known.healthy("sql")] == ["sql-1"]
+        cluster.models["sql-0"].hangs = False
+        await known.probe()
+        assert [one.name for one in known.healthy("sql")] == ["sql-0", "sql-1"]
 
     asyncio.run(scenario())
 
