@@ -41,7 +41,7 @@ from biai_xinf.client import Client
 from biai_xinf.execute import execute, register, remove
 from biai_xinf.local import LocalService
 from biai_xinf.reconcile import prepare
-from biai_xinf.state import Desired, DesiredModel
+from biai_xinf.state import Desired, DesiredModel, Launch
 from biai_xinf.verify import probe
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def measure_launch(rounds: int, service: LocalService) -> Results:
     with TimingClient(service.endpoint) as client:
         _, plan = prepare(client, desired)
         planned = plan.changes[0].launch
-        assert planned is not None
+        assert isinstance(planned, Launch)
         register(client, planned)
         launches = in_turn(
             rounds,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import resource
@@ -11,10 +13,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from biai_xinf import local
 from biai_xinf.local import LocalService
@@ -108,6 +110,16 @@ def environment(**variables: str) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def fast_loop(program: Coroutine[Any, Any, None]) -> None:
+    """Run what stands beside the servers measured on the cheaper event loop, where there is one."""
+    if importlib.util.find_spec("uvloop"):
+        import uvloop
+
+        uvloop.install()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(program)
 
 
 def clean_up_when_terminated() -> None:

@@ -44,15 +44,15 @@ ROOT = Path(__file__).parents[1]
 class RealServer(ABC):
     """As a context manager it runs; `kill` ends it as a crash does, `start` brings it back at the same address.
 
-    `chat` and `embedding` are its models. `checks_model` says whether it refuses a name that it does not know,
-    `wrong_request` which status of ours a request of the wrong shape ends in.
+    `chat` and `embedding` are its models, `checks_model` says whether it refuses a name that it does not know, and
+    `long` is what makes its answer to a chat long and readable.
     """
 
     provider: ClassVar[str]
     chat: ClassVar[str | None] = CHAT
     embedding: ClassVar[str | None] = None
     checks_model: ClassVar[bool] = True
-    wrong_request: ClassVar[int] = 400
+    long: ClassVar[Mapping[str, object]] = {}
     start_s: ClassVar[float] = 60.0
 
     def __init__(self, folder: Path) -> None:
@@ -182,7 +182,7 @@ class Xinference(RealServer):
 
     def start(self) -> None:
         super().start()
-        llm, embedding = tiny_llm_gguf(self.folder), tiny_embedding_gguf(self.folder)
+        llm, embedding = tiny_llm_gguf(self.folder, terse=True), tiny_embedding_gguf(self.folder)
         self._launch("LLM", llm_family(CHAT, llm), model_path=str(llm), model_size_in_billions=1)
         self._launch("embedding", embedding_family(EMBEDDING, embedding), model_path=str(self.folder))
 
@@ -206,6 +206,8 @@ class LiteLlm(RealServer):
 
     provider = "litellm"
     embedding = EMBEDDING
+    # Slower to compute, so that there is still something to break off when the first text has come through.
+    long = {"logprobs": True, "top_logprobs": 20}
     start_s = 180.0
 
     def __init__(self, folder: Path) -> None:
@@ -261,6 +263,8 @@ class LlamaCppPython(RealServer):
 
     provider = "llama-cpp-python"
     checks_model = False
+    # It tries all that was said again and again while that ends within a letter, and these models speak in bytes.
+    long = {"grammar": "root ::= [a-z]+"}
 
     @classmethod
     def missing(cls) -> str | None:

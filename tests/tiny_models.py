@@ -20,8 +20,12 @@ CHATML = (
 CONTEXT = 2048
 
 
-def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf") -> Path:
-    """A one-layer Qwen2 that spells bytes; about 100 KiB."""
+def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf", *, terse: bool = False) -> Path:
+    """A one-layer Qwen2 that spells bytes; about 100 KiB.
+
+    A `terse` one would rather close a text or an object than go on with it: engines allow numbers and blanks of any
+    length where a JSON schema asks for one.
+    """
     path = directory / name
     tokens = _tokens()
     writer = gguf.GGUFWriter(path, "qwen2")
@@ -47,17 +51,24 @@ def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf") -> Path:
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHATML)
     random = np.random.default_rng(SEED)
-    _half(writer, random, "token_embd.weight", len(tokens), WIDTH)
+    tensors = {"token_embd.weight": _weights(random, len(tokens), WIDTH)}
     for projection in ("q", "k", "v"):
-        _half(writer, random, f"blk.0.attn_{projection}.weight", WIDTH, WIDTH)
+        tensors[f"blk.0.attn_{projection}.weight"] = _weights(random, WIDTH, WIDTH)
+    tensors["blk.0.attn_output.weight"] = _weights(random, WIDTH, WIDTH)
+    tensors["blk.0.ffn_gate.weight"] = _weights(random, FEED_FORWARD, WIDTH)
+    tensors["blk.0.ffn_up.weight"] = _weights(random, FEED_FORWARD, WIDTH)
+    tensors["blk.0.ffn_down.weight"] = _weights(random, WIDTH, FEED_FORWARD)
+    tensors["output.weight"] = _weights(random, len(tokens), WIDTH)
+    if terse:
+        _make_terse(
+            *(tensors[f"{name}.weight"] for name in ("token_embd", "output", "blk.0.attn_output", "blk.0.ffn_down"))
+        )
+    for name, tensor in tensors.items():
+        writer.add_tensor(name, tensor.astype(np.float16))
+    for projection in ("q", "k", "v"):
         writer.add_tensor(f"blk.0.attn_{projection}.bias", np.zeros(WIDTH, np.float32))
-    _half(writer, random, "blk.0.attn_output.weight", WIDTH, WIDTH)
     for norm in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
         writer.add_tensor(f"{norm}.weight", np.ones(WIDTH, np.float32))
-    _half(writer, random, "blk.0.ffn_gate.weight", FEED_FORWARD, WIDTH)
-    _half(writer, random, "blk.0.ffn_up.weight", FEED_FORWARD, WIDTH)
-    _half(writer, random, "blk.0.ffn_down.weight", WIDTH, FEED_FORWARD)
-    _half(writer, random, "output.weight", len(tokens), WIDTH)
     return _finish(writer, path)
 
 
@@ -107,11 +118,7 @@ def tiny_embedding_gguf(directory: Path, name: str = "tiny-embedding.f16.gguf") 
 
 
 def tiny_llm_folder(directory: Path) -> Path:
-    """A one-layer Qwen2 that spells bytes, as Transformers and vLLM load it; about 300 KiB.
-
-    It would rather close a text or an object than go on with it: engines allow numbers and blanks of any length
-    where a JSON schema asks for one.
-    """
+    """A terse one-layer Qwen2 that spells bytes, as Transformers and vLLM load it; about 300 KiB."""
     tokens, heads, width = _tokens(), 2, 2 * WIDTH
     files = {"config": _qwen2(len(tokens), width, heads), "tokenizer": _byte_tokenizer(tokens)}
     # Whatever the class is called, Transformers takes what `tokenizer.json` says.
@@ -129,11 +136,8 @@ def tiny_llm_folder(directory: Path) -> Path:
     tensors |= {f"{layer}.self_attn.{name}_proj.bias": np.zeros(width, np.float32) for name in "qkv"}
     norms = (f"{layer}.input_layernorm", f"{layer}.post_attention_layernorm", "model.norm")
     tensors |= {f"{norm}.weight": np.ones(width, np.float32) for norm in norms}
-    # The first dimension is the same at every token, so the head's first column is what a token has to begin with.
-    tensors["model.embed_tokens.weight"][:, 0] = 1.0
-    for name in ("self_attn.o_proj", "mlp.down_proj"):
-        tensors[f"{layer}.{name}.weight"][0] = 0.0
-    tensors["lm_head.weight"][:, 0] = _likes(tokens)
+    whole = ("model.embed_tokens", "lm_head", f"{layer}.self_attn.o_proj", f"{layer}.mlp.down_proj")
+    _make_terse(*(tensors[f"{name}.weight"] for name in whole))
     _write_safetensors(directory / "model.safetensors", tensors)
     return directory
 
@@ -224,13 +228,16 @@ def _byte_tokenizer(tokens: list[str]) -> dict[str, object]:
     }
 
 
-def _likes(tokens: list[str]) -> np.ndarray:
-    likes = np.zeros(len(tokens), np.float32)
-    for letters, much in ((b"}", 6.0), (b'"', 5.0), (b"0123456789,", -5.0), (b" \t\r\n", -8.0)):
-        likes[list(letters)] = much
+def _make_terse(embedding: np.ndarray, head: np.ndarray, *into_stream: np.ndarray) -> None:
+    """Give each token a bias: through the first dimension, which is the same at all of them."""
+    embedding[:, 0] = 1.0
+    for weights in into_stream:
+        weights[0] = 0.0
+    head[:, 0] = 0.0
+    for letters, bias in ((b"}", 6.0), (b'"', 5.0), (b"0123456789,", -5.0), (b" \t\r\n", -8.0)):
+        head[list(letters), 0] = bias
     # It never ends by itself.
-    likes[256:] = -10.0
-    return likes
+    head[256:, 0] = -10.0
 
 
 def _write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:

@@ -14,7 +14,6 @@ from biai_xinf.extension.balance import FAILURES_UNTIL_AVOIDED
 from biai_xinf.extension.errors import ApiError
 from biai_xinf.extension.inquiry import Inquiry
 from biai_xinf.server_request import Server
-from biai_xinf.upstreams import Upstream
 from tests.real_servers import (
     CHAT,
     EMBEDDING,
@@ -84,10 +83,11 @@ def run(scenario: Callable[[Bench], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-async def stream_while(bench: Bench, upstream: Upstream, strike: Callable[[], None]) -> Client:
+async def stream_while(bench: Bench, server: RealServer, strike: Callable[[], None]) -> Client:
     """The long stream, with `strike` at its first text."""
-    client = Striking(strike)
-    await bench.relay.serve(upstream, Inquiry("chat", {"model": upstream.name, **LONG}, upstream.name, client.send, []))
+    client, upstream = Striking(strike), server.upstream(CHAT)
+    body = {"model": upstream.name, **LONG, **server.long}
+    await bench.relay.serve(upstream, Inquiry("chat", body, upstream.name, client.send, []))
     assert client.complete
     return client
 
@@ -146,7 +146,7 @@ def test_completions(server: RealServer, stream: bool) -> None:
 
         assert error is None
         answers = client.events[:-1] if stream else [json.loads(client.body)]
-        assert "".join(answer["choices"][0]["text"] for answer in answers if answer["choices"])
+        assert "".join(choice.get("text", "") for answer in answers for choice in answer["choices"])
         assert {answer["model"] for answer in answers} == {"sql"}
 
     run(scenario)
@@ -219,7 +219,7 @@ def test_one_that_dies_mid_way_is_one_typed_error_and_answers_again_when_it_is_b
         upstream = server.upstream(CHAT)
         (target,) = upstream.servers
 
-        client = await stream_while(bench, upstream, server.kill)
+        client = await stream_while(bench, server, server.kill)
         assert client.events[-1]["error"]["type"] == "upstream_error"
         assert "[DONE]" not in client.events
 
@@ -244,7 +244,7 @@ def test_what_dies_behind_a_proxy_is_one_typed_error_as_well(server: RealServer)
     async def scenario(bench: Bench) -> None:
         upstream = server.upstream(CHAT)
 
-        client = await stream_while(bench, upstream, server.behind.kill)
+        client = await stream_while(bench, server, server.behind.kill)
         assert client.events[-1]["error"]["type"] == "upstream_error"
         assert "[DONE]" not in client.events
 
