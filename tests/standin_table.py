@@ -161,7 +161,7 @@ _VLLM = Behaviour(
 
 BEHAVIOURS: Mapping[str, Behaviour] = {
     "openai-compatible": replace(_OPENAI, rerank="/v1/rerank"),
-    "openai": _OPENAI,
+    "openai": replace(_OPENAI, rejects={"chat_template_kwargs": _UNKNOWN_FIELD}),
     # The struct has no `n`, `tool_choice` or `max_completion_tokens`; unknown fields are ignored.
     "ollama": Behaviour(
         responses="/v1/responses",
@@ -360,6 +360,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
                 "top_k",
                 "min_p",
                 "repetition_penalty",
+                "chat_template_kwargs",
                 "encoding_format",
                 "dimensions",
             ]

@@ -82,7 +82,7 @@ class Names:
                 for uid, entry in natives.items()
                 if uid not in self._registry.upstreams
             ),
-            *(_upstream(upstream) for upstream in upstreams),
+            *(_upstream(upstream, proven.get(upstream.name)) for upstream in upstreams),
         ]
 
     async def route(self, name: str, call: Call) -> str | None:
@@ -113,5 +113,11 @@ def _native(uid: str, entry: Mapping[str, Any], proven: ServedModel | None) -> N
     )
 
 
-def _upstream(upstream: Upstream) -> NamedModel:
-    return NamedModel(upstream.name, role=upstream.role, context=upstream.context)
+def _upstream(upstream: Upstream, proven: ServedModel | None) -> NamedModel:
+    return NamedModel(
+        upstream.name,
+        role=upstream.role,
+        tags=tuple(proven.tags) if proven else (),
+        context=upstream.context,
+        ready_since=proven.verified_at if proven else None,
+    )

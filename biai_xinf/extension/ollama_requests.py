@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 from biai_xinf.extension.errors import ApiError, bad_request
 from biai_xinf.extension.ollama_names import NamedModel
+from biai_xinf.providers.dialect import ANY_JSON
 
-# `format: "json"` of Ollama means any JSON; BIAI asks for objects and, once, for a list.
-ANY_JSON = {"anyOf": [{"type": "object"}, {"type": "array"}]}
 _NUMBERS = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -234,7 +233,7 @@ def _answer_format(request: Mapping[str, Any]) -> dict[str, Any]:
     if wanted != "json" and not isinstance(wanted, dict):
         raise bad_request('invalid format; expected "json" or a JSON schema', param="format")
     # JSON schema is the one form every engine honours: llama.cpp drops OpenAI's `json_object` (Xinference 4.1).
-    schema = ANY_JSON if wanted == "json" else wanted
+    schema = dict(ANY_JSON) if wanted == "json" else wanted
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
 
 

@@ -13,6 +13,8 @@ Body = dict[str, Any]
 # Without these the answer would be another than the one asked for: where a server takes none, the request is refused.
 _ESSENTIAL = ("stream", "tools", "functions", "response_format", "grammar")
 _ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
+# What Ollama's `format: "json"` becomes: engines without a mode for JSON take it as a schema.
+ANY_JSON: Mapping[str, Any] = {"anyOf": [{"type": "object"}, {"type": "array"}]}
 
 
 def for_provider(body: Mapping[str, Any], provider: Provider) -> tuple[Body, list[str]]:
@@ -45,6 +47,10 @@ def _format(sent: Body, provider: Provider) -> list[str]:
     if kind not in ("json_schema", "json_object"):
         return []
     schema = _schema_of(wanted)
+    if schema == ANY_JSON and provider.json_object:
+        # OpenAI, for one, refuses a schema whose root is not an object.
+        sent["response_format"] = {"type": "json_object"}
+        return []
     if kind == "json_object" and schema is None and provider.json_object:
         return []
     if provider.structured_output == "none":

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from biai_xinf.errors import BadFile, UnknownName
 from biai_xinf.providers import GENERIC, NOT_SERVERS, Provider, find_provider, for_provider, load_providers
 from biai_xinf.providers import load_provider as load
+from biai_xinf.providers.dialect import ANY_JSON
 from tests.standin_table import BEHAVIOURS
 
 ROOT = Path(__file__).parents[2]
@@ -344,3 +345,11 @@ def test_the_page_of_providers_is_current() -> None:
     assert (ROOT / "docs" / "providers.md").read_text(encoding="utf-8") == page(), (
         "run `python tools/provider_table.py > docs/providers.md`"
     )
+
+
+def test_any_json_is_asked_for_as_such_where_the_server_has_a_mode_for_it() -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "json", "schema": dict(ANY_JSON)}}
+
+    sent, _ = for_provider({"response_format": wanted}, find_provider("openai"))
+
+    assert sent == {"response_format": {"type": "json_object"}}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from biai_xinf.extension import relay as module
+from biai_xinf.extension.balance import FAILURES_UNTIL_AVOIDED
 from biai_xinf.extension.errors import ApiError
 from biai_xinf.extension.inquiry import Inquiry, Kind
 from biai_xinf.extension.recorder import Recorder
@@ -292,6 +293,51 @@ def test_a_connection_that_breaks_once_is_no_failure(servers: Callable[..., Stan
         assert error is None
         assert json.loads(client.body)["choices"][0]["message"]["content"] == "SELECT 1"
         assert bench.relay.health(of(server).servers[0]).state == "ok"
+
+    run(scenario)
+
+
+def test_connections_that_break_once_do_not_add_up(servers: Callable[..., StandIn]) -> None:
+    server = servers("openai")
+
+    async def scenario(bench: Bench) -> None:
+        for _ in range(FAILURES_UNTIL_AVOIDED):
+            server.fault, server.times = "close", 1
+            _, error = await bench.ask(of(server), {"messages": "not a list"})
+            assert error is not None
+            assert error.status == 400
+        _, error = await bench.ask(of(server))
+        assert error is None
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "1 validation error:\n  {'type': 'list_type', 'loc': ('body', 'messages')}\n\n  File \"/srv/app.py\", line 376",
+        "1 validation error for CreateChat\nmessages\n  value is not a valid list (type=type_error.list)",
+    ],
+    ids=["llama-cpp-python", "xinference"],
+)
+def test_a_wrong_request_that_is_answered_with_500_is_the_clients_error(said: str) -> None:
+    body = json.dumps({"error": {"message": said}}).encode()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 No\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async def scenario(bench: Bench) -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            target = UpstreamServer(provider="vllm", url=f"http://127.0.0.1:{port}", model="m")
+            _, error = await bench.ask(of(servers=[target]), {"messages": "hi"})
+
+        assert error is not None
+        assert error.status == 400
+        assert "/srv" not in error.message
+        assert bench.relay.health(target).failures == 0
 
     run(scenario)
 
