@@ -100,13 +100,15 @@ class Relay:
                 state.succeeded(time.monotonic())
                 return
             except _TryNext as failure:
+                log.warning("%s at %s: %s", server.model, server.url, failure.reason)
+                if failure.again and index not in asked_again:
+                    # Nobody's fault: Xinference 4.1.0 closes a connection after each wrong request, without a word.
+                    asked_again.add(index)
+                    tried.remove(index)
+                    continue
                 failures.append(failure)
                 if failure.blame:
                     state.failed(failure.reason, time.monotonic(), gone=failure.gone)
-                log.warning("%s at %s: %s", server.model, server.url, failure.reason)
-                if failure.again and index not in asked_again:
-                    asked_again.add(index)
-                    tried.remove(index)
             finally:
                 state.in_flight -= 1
         raise _nobody(upstream, health, failures)

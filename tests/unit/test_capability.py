@@ -73,7 +73,7 @@ def test_a_server_that_does_everything_is_shown_to() -> None:
 
     assert [(finding.verdict, finding.evidence) for finding in found.values()] == [
         ("yes", "`m` is listed"),
-        ("untested", "where vLLM tells its context is not known"),
+        ("yes", "2048 tokens, as `/v1/models` says"),
         ("yes", "it answered `one two three four`"),
         ("yes", "4 events with text"),
         ("yes", "10 tokens for the prompt, 4 for the answer"),
