@@ -58,11 +58,11 @@ class Rounds:
     streaming: int
     streams: int
     native: int
-    native_s: float
+    questions: int
 
 
-THOROUGH = Rounds(latency=20, requests=500, throughput=15, streaming=8, streams=15, native=12, native_s=4)
-QUICK = Rounds(latency=8, requests=250, throughput=5, streaming=3, streams=5, native=5, native_s=2)
+THOROUGH = Rounds(latency=20, requests=500, throughput=15, streaming=8, streams=15, native=12, questions=120)
+QUICK = Rounds(latency=8, requests=250, throughput=5, streaming=3, streams=5, native=5, questions=60)
 # LiteLLM takes some 25 ms for a request: fewer of them, and a longer window for as many answers.
 SLOW_SHARE, SLOW_WINDOW_S, WINDOW_S = 15, 2.0, 1.0
 
@@ -351,7 +351,7 @@ def measure_native(load: Load, ours: Subject, stock: Subject, rounds: Rounds) ->
         list(pool.map(launch_bundled, (subject.endpoint for subject in subjects.values())))
     question = "CREATE TABLE orders (id INTEGER, name TEXT, amount REAL);\nHow many orders are there?"
     tasks = {
-        name: subject.task(question, connections=4, seconds=rounds.native_s, warm_ups=1)
+        name: subject.task(question, connections=4, requests=rounds.questions, warm_ups=1)
         for name, subject in subjects.items()
     }
     say("the bundled model on both")
