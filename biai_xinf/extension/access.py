@@ -72,6 +72,9 @@ class Access:
         outcome = "success" if status < 400 else "model_not_found" if status == 404 else "error"
         try:
             self._api._record_audit(request, model, model_type, outcome, duration_s)
+            if not getattr(request.state, "audit_recorded", False):
+                # The one above is for API keys only.
+                self._api._record_admin_audit(request, outcome, duration_s, status_code=status, category="inference")
         except Exception:
             log.exception("an answered request could not be put into the audit log")
 

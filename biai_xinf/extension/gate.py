@@ -118,8 +118,17 @@ class Gate:
         except ApiError as error:
             status = error.status
             await inquiry.refuse(error)
-        model_type = _MODEL_TYPES.get(kind, "LLM")
-        self._services.access.record(scope, caller.grant, inquiry.model, model_type, status, inquiry.age_s)
+        except ClientLeft:
+            raise
+        except Exception:
+            log.exception("a request for %s failed", inquiry.model)
+            status = 500
+            if inquiry.answered:
+                raise
+            await inquiry.refuse(ApiError(500, "the endpoint failed on this request; Xinference's log says why"))
+        if not inquiry.audited:
+            model_type = _MODEL_TYPES.get(kind, "LLM")
+            self._services.access.record(scope, caller.grant, inquiry.model, model_type, status, inquiry.age_s)
 
     async def _serve(self, name: str, inquiry: Inquiry, caller: Caller, seen: frozenset[str]) -> None:
         self._services.access.check_model(caller.grant, name, _MODEL_TYPES.get(inquiry.kind, "LLM"))

@@ -35,6 +35,8 @@ class Inquiry:
     answered: bool = False
     # Set with the last byte: what the client does then is no longer of interest.
     complete: bool = False
+    # Set where Xinference itself puts it into its audit log.
+    audited: bool = False
 
     @property
     def stream(self) -> bool:

@@ -66,6 +66,7 @@ class Native:
         if entry is not None:
             request = translate(inquiry.kind, request.body, self._described(uid, entry))
         self._say_once(request.remarks)
+        inquiry.audited = True
         if request.copies > 1:
             await self._several(uid, request, inquiry, scope)
         else:

@@ -246,9 +246,20 @@ class RoutedSupervisor:
     async def get_model(self, model_uid: str, **metadata: Any) -> Any:
         """The model actor of the replica that this request goes to."""
         chosen = await self._replicas.choose(model_uid)
-        if chosen is None:
+        if chosen is not None:
+            return _WatchedModel(*chosen)
+        try:
             return await self._supervisor.get_model(model_uid, **metadata)
-        return _WatchedModel(*chosen)
+        except Exception as error:
+            attempt = ATTEMPT.get()
+            # A model that nobody knows, or that is still loading, is said to be just that.
+            if (
+                attempt is not None
+                and not isinstance(error, ValueError)
+                and type(error).__name__ != "ModelNotReadyError"
+            ):
+                attempt.error, attempt.lost = error, True
+            raise
 
     async def describe_model(self, model_uid: str, **metadata: Any) -> Any:
         """What that replica's worker says of it."""

@@ -79,6 +79,10 @@ class FakeCluster:
 
     async def get_model(self, name: str, **_: Any) -> Any:
         self.asked.append(f"get_model {name}")
+        if name == "unknown":
+            raise ValueError(f"Model not found in the model list, uid: {name}")
+        if name == "restarting":
+            raise RuntimeError(f"Model {name} is in error state")
         if name in self.models and self.models[name].dead:
             raise ConnectionRefusedError("refused")
         return self.models.get(name, "routed by Xinference")
@@ -256,10 +260,25 @@ def test_what_is_not_ours_to_route_goes_to_xinference(cluster: FakeCluster) -> N
         _, supervisor = routed(cluster)
         assert await supervisor.get_model("sql") == "routed by Xinference"  # outside any request
         ATTEMPT.set(Attempt())
-        assert await supervisor.get_model("unknown") == "routed by Xinference"
+        assert await supervisor.get_model("other") == "routed by Xinference"
         assert await supervisor.other() == "supervisor"
         cluster.n_worker = 2
         _, sharded = routed(cluster)
         assert await sharded.get_model("sql") == "routed by Xinference"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("name", "lost"), [("unknown", False), ("restarting", True)])
+def test_a_model_whose_only_replica_is_down_is_told_from_an_unknown_one(
+    cluster: FakeCluster, name: str, lost: bool
+) -> None:
+    async def scenario() -> None:
+        _, supervisor = routed(cluster)
+        attempt = Attempt()
+        ATTEMPT.set(attempt)
+        with pytest.raises((ValueError, RuntimeError)):
+            await supervisor.get_model(name)
+        assert attempt.lost is lost
 
     asyncio.run(scenario())
