@@ -233,6 +233,10 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ApiError]], ...] 
         (r"validation errors? for \w+\s*\n(?P<field>[^\n]+)\n\s*(?P<fault>[^\n]+)", _invalid),
         # What engines say of requests they do not understand
         (
+            r"Cannot continue an assistant message that contains tool calls",
+            _refused("the last of `messages` calls tools; their results must follow it", param="messages"),
+        ),
+        (
             r"(?:image|audio|video) input is not supported|does not support (?:image|audio|video|multimodal)",
             _refused("the model takes text only", param="messages", code="unsupported_media"),
         ),

@@ -362,3 +362,11 @@ def test_vectors_are_as_long_as_was_asked() -> None:
     with pytest.raises(ApiError) as caught:
         check_dimensions({"data": [{"embedding": [0.0, 1.0]}]}, 8)
     assert caught.value.message == "`dimensions` is 8; the model gives vectors of 2 only"
+
+
+def test_a_conversation_that_ends_with_a_call_of_tools_is_refused_as_such() -> None:
+    # xllamacpp 2026.10; two of ten thousand random requests found it.
+    error = failure(GENERAL, engine_error="Cannot continue an assistant message that contains tool calls.")
+
+    assert (error.status, error.param) == (400, "messages")
+    assert error.message == "the last of `messages` calls tools; their results must follow it"
