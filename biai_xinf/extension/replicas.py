@@ -301,6 +301,10 @@ class _WatchedModel:
         return call
 
     async def _stream(self, events: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        # xoscar 0.12 ends a stream in the destructor of its iterator, by a call for which the event loop stands
+        # still: for ever, where the replica hangs. So it is ended here, and not there.
+        if hasattr(events, "_gc_destroy"):
+            events._gc_destroy = False
         try:
             while True:
                 try:
@@ -312,10 +316,12 @@ class _WatchedModel:
             raise
         finally:
             self._replica.in_flight -= 1
-            close = getattr(events, "aclose", None)
+            destroy = getattr(events, "destroy", None)
             # One that hangs would not hear of it.
-            if close is not None and not self._replica.gone.is_set():
-                await close()
+            if destroy is not None and not self._replica.gone.is_set():
+                ending = asyncio.create_task(_end(destroy))
+                _endings.add(ending)
+                ending.add_done_callback(_endings.discard)
 
     async def _answer(self, call: Awaitable[T]) -> T:
         """What the replica answers; ReplicaGone as soon as it is taken for gone."""
@@ -335,6 +341,17 @@ class _WatchedModel:
         if attempt is not None:
             attempt.error = error
             attempt.lost = died(error)
+
+
+# Kept, for asyncio itself keeps no task alive.
+_endings: set[asyncio.Task[None]] = set()
+
+
+async def _end(destroy: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await _within(destroy(), ANSWER_S)
+    except Exception as error:  # noqa: BLE001  the stream is over, whatever its replica says
+        log.debug("a stream could not be ended where it came from: %s", error)
 
 
 async def _within(call: Awaitable[T], seconds: float) -> T:

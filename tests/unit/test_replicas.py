@@ -239,6 +239,42 @@ def test_a_replica_that_hangs_is_given_up_though_its_connection_stays_open(
     asyncio.run(scenario())
 
 
+def test_a_stream_is_ended_where_it_came_from_and_never_by_a_destructor(cluster: FakeCluster) -> None:
+    ended: list[str] = []
+
+    class Events:
+        """As xoscar's iterator: its destructor makes a call to the replica and waits for it."""
+
+        _gc_destroy = True
+
+        def __aiter__(self) -> Events:
+            return self
+
+        async def __anext__(self) -> str:
+            raise StopAsyncIteration
+
+        async def destroy(self) -> None:
+            ended.append("by us")
+
+    events = Events()
+
+    async def generate(text: str) -> Events:
+        return events
+
+    async def scenario() -> None:
+        _, supervisor = routed(cluster)
+        for model in cluster.models.values():
+            model.generate = generate  # type: ignore[assignment, method-assign]
+        ATTEMPT.set(Attempt())
+        async for _ in await (await supervisor.get_model("sql")).generate("hi"):
+            pass
+        await asyncio.sleep(0.01)
+        assert ended == ["by us"]
+        assert not events._gc_destroy
+
+    asyncio.run(scenario())
+
+
 def test_facts_of_a_replica_are_asked_once_and_again_after_it_was_lost(cluster: FakeCluster) -> None:
     async def scenario() -> None:
         known, supervisor = routed(cluster)
