@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from biai_xinf.errors import UpstreamFailed
 from biai_xinf.providers import GENERIC, Provider, for_provider
+from biai_xinf.server_models import lists
 from biai_xinf.server_request import NoReply, Reply, Server
 
 Verdict = Literal["yes", "no", "ignored", "error", "untested"]
@@ -104,7 +105,7 @@ def _lists_models(target: Target) -> str:
     names = _names(target.server, path, target.patience_s)
     if names is None:
         raise _Impossible(f"`{path}` is no list of models")
-    if not _among(target.model, names):
+    if not lists(names, target.model):
         raise _Ignored(f"`{target.model}` is not among the {len(names)} models it lists")
     return f"`{target.model}` and {len(names) - 1} others" if len(names) > 1 else f"`{target.model}` is listed"
 
@@ -410,11 +411,6 @@ def _entry(body: Any, model: str) -> Any:
     if not isinstance(entries, list):
         return body
     return next((entry for entry in entries if isinstance(entry, dict) and entry.get("id") == model), None)
-
-
-def _among(model: str, names: list[str]) -> bool:
-    # Ollama leaves `:latest` out where a person does.
-    return model in names or f"{model}:latest" in names
 
 
 def _json(text: Any) -> Any:

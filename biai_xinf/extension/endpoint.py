@@ -103,10 +103,7 @@ def _route_by_replica(endpoint: Endpoint) -> None:
 
 
 def _must_stay_inside() -> bool:
-    """Whether Xinference was told to filter requests: then what filters must come before us.
-
-    In front of everything a relayed request costs a third as much (docs/performance.md).
-    """
+    """Whether Xinference was told to filter requests: then what filters must come before us."""
     guarded = os.environ.get("XINFERENCE_GUARD_ENABLED", "0").lower() in ("1", "true", "yes", "on")
     return guarded or bool(os.environ.get("XINFERENCE_ALLOWED_IPS", "").strip())
 

@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from biai_xinf.extension.workers import WORKER_UID
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -26,8 +28,6 @@ ANSWER_S = 3.0
 # A machine that lost its power or its network closes no connection. A replica that works on requests and does not
 # answer this often in a row is taken for gone; one that is only busy answers between two steps of its event loop.
 MISSES = 3
-# `WorkerActor.default_uid()`, whose module would load PyTorch into the API process.
-WORKER = "worker"
 # What is true of a replica for as long as it lives.
 FACTS = frozenset({"is_vllm_backend", "is_transformers_batching_enabled"})
 CALLS = frozenset({"chat", "generate", "create_embedding", "rerank"})
@@ -368,7 +368,7 @@ async def _worker(address: str) -> Any:
     # Only in Xinference's process, where it is loaded.
     import xoscar
 
-    return await _within(xoscar.actor_ref(address=address, uid=WORKER), ANSWER_S)
+    return await _within(xoscar.actor_ref(address=address, uid=WORKER_UID), ANSWER_S)
 
 
 def died(error: BaseException) -> bool:

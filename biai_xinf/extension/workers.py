@@ -12,7 +12,7 @@ from typing import Any
 # A worker that is busy answers between two steps of its event loop; one that is gone never does.
 TIMEOUT_S = 3.0
 # `WorkerActor.default_uid()` of Xinference 4.1, whose module takes seconds to import.
-_WORKER_UID = "worker"
+WORKER_UID = "worker"
 _EXTENSION = "biai_xinf"
 
 
@@ -39,7 +39,7 @@ async def _ask(address: str) -> dict[str, Any]:
     import xoscar
 
     async def resources() -> dict[str, Any]:
-        worker = await xoscar.actor_ref(address=address, uid=_WORKER_UID)
+        worker = await xoscar.actor_ref(address=address, uid=WORKER_UID)
         answer: dict[str, Any] = await worker.get_extension_resources()
         return answer
 
