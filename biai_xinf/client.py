@@ -74,6 +74,11 @@ class Client:
         """Such as `4.1.0`; needs an admin where auth is on."""
         return self._transport.request(self._get("/v1/cluster/version"), wire.Version).version
 
+    def supervisor_address(self) -> str:
+        """The `host:port` at which workers talk to the supervisor itself; open to everyone."""
+        call = Call("GET", "/v1/address", timeout=LIVENESS_TIMEOUT, open_route=True)
+        return self._transport.request(call, str)
+
     def status(self) -> wire.ClusterStatus:
         """The workers and their hardware, device by device; open to everyone."""
         call = Call("GET", "/status", timeout=LIVENESS_TIMEOUT, open_route=True)
@@ -214,9 +219,9 @@ class Client:
         """Take back what `put_served_model` told; NotFound if nothing was told."""
         self._of_extension(Call("DELETE", f"/biai/models/{_name(uid)}", timeout=self._timeout), object)
 
-    def endpoint_status(self) -> dict[str, Any]:
-        """What the operator page shows: roles, replicas and upstreams with their health and figures."""
-        return self._of_extension(self._get("/biai/status"), dict[str, Any])
+    def endpoint_status(self) -> wire.EndpointStatus:
+        """What the workers say of their machines; the endpoint gives each of them a few seconds."""
+        return self._of_extension(Call("GET", "/biai/status", timeout=LIVENESS_TIMEOUT), wire.EndpointStatus)
 
     # Users
 

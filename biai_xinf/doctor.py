@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from importlib import metadata
 from biai_xinf import __version__, local, local_log, wire
 from biai_xinf.client import Client
 from biai_xinf.errors import AuthFailed, Banned, Forbidden, NoExtension, XinferenceError
-from biai_xinf.hardware import Worker
+from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
 from biai_xinf.observe import observe
 from biai_xinf.state import Cluster
@@ -22,6 +23,9 @@ from biai_xinf.units import GIB, format_size
 
 SUPPORTED = "4.1"
 ENGINES = {"llama.cpp": "xllamacpp", "Transformers": "transformers", "vLLM": "vllm"}
+# The oldest GPU that vLLM's wheels have code for, built for CUDA 12 or newer (docs.vllm.ai, "GPU", of 0.14), and the
+# oldest branch of Nvidia's driver that runs any CUDA 12 (docs.nvidia.com, "CUDA Toolkit Release Notes").
+VLLM_CAPABILITY, CUDA_12_DRIVER = (7, 0), 525
 # The smallest recipe that is no demonstration downloads about 2 GB.
 LITTLE_DISK, TOO_LITTLE_DISK = 20 * GIB, 2 * GIB
 # A worker that is refused tries again every 15 s (Xinference 4.1.0).
@@ -60,8 +64,11 @@ def examine(client: Client) -> Iterator[Finding]:
         return
     yield _versions(client)
     yield _extension(client)
-    cluster = observe(client)
+    cluster = observe(client, with_facts=True)
     yield _workers(cluster, _refused_lately(client))
+    for look_at_all in (_without_engine, _different_engines, _old_gpus, _unseen_gpus):
+        if finding := look_at_all(cluster.workers):
+            yield finding
     yield _models(cluster)
     yield from _upstreams(client)
 
@@ -180,13 +187,13 @@ def _extension(client: Client) -> Finding:
 def _worker_versions(client: Client) -> Iterator[tuple[str, str]]:
     """Address and extension of each worker that tells it, to whom may see it."""
     try:
-        workers = client.endpoint_status().get("workers") or []
+        workers = client.endpoint_status().workers or []
     except XinferenceError:
         return
     for worker in workers:
         # Xinference compares the names of extensions when a worker joins, not their versions.
-        if version := (worker.get("facts") or {}).get("biai_xinf"):
-            yield worker["address"], version
+        if worker.facts.biai_xinf:
+            yield worker.address, worker.facts.biai_xinf
 
 
 def _extension_off(service: local.LocalService | None) -> Finding:
@@ -232,6 +239,75 @@ def _offer(worker: Worker) -> str:
         for gpu in worker.gpus
     ]
     return f"{worker.address} has {', '.join([ram, *gpus]) if gpus else f'{ram}, no GPU'}"
+
+
+def _without_engine(workers: tuple[Worker, ...]) -> Finding | None:
+    """The first of four looks that only find what is wrong: where facts are unknown they find nothing."""
+    bare = [worker.address for worker in workers if worker.engines is not None and not worker.engines]
+    if not bare:
+        return None
+    seen = f"no engine is installed at {', '.join(bare)}, and launches there install none"
+    hint = "`pip install 'biai-xinf[server]'` there and restart it, or start it with XINFERENCE_ENABLE_VIRTUAL_ENV=1"
+    return Finding("engines", Health.DOUBTFUL, seen, hint)
+
+
+def _different_engines(workers: tuple[Worker, ...]) -> Finding | None:
+    found: dict[str, dict[str, list[str]]] = {}
+    for worker in workers:
+        for engine, version in (worker.engines or {}).items():
+            # A build for processors is another build of the same version.
+            found.setdefault(engine, {}).setdefault(version.partition("+")[0], []).append(worker.address)
+    differing = {engine: versions for engine, versions in sorted(found.items()) if len(versions) > 1}
+    if not differing:
+        return None
+    seen = "; ".join(f"{engine} is {_at_each(versions)}" for engine, versions in differing.items())
+    return Finding("engines", Health.DOUBTFUL, seen, "what was verified on one version is unknown on another")
+
+
+def _at_each(versions: dict[str, list[str]]) -> str:
+    return " and ".join(f"{version} at {', '.join(addresses)}" for version, addresses in versions.items())
+
+
+def _old_gpus(workers: tuple[Worker, ...]) -> Finding | None:
+    old = [
+        f"GPU {gpu.index} of {worker.address}, {gpu.name or 'unknown'}, {problem}"
+        for worker in workers
+        if worker.engines is None or "vLLM" in worker.engines
+        for gpu in worker.gpus
+        if (problem := _too_old_for_vllm(gpu))
+    ]
+    if not old:
+        return None
+    hint = "recipes of llama.cpp may run there; a driver that is too old can be renewed"
+    return Finding("GPUs", Health.DOUBTFUL, "; ".join(old), hint)
+
+
+def _too_old_for_vllm(gpu: Gpu) -> str | None:
+    # AMD's capabilities are names of architectures, `gfx942`, and their drivers are numbered otherwise.
+    capability = re.fullmatch(r"(\d+)\.(\d+)", gpu.compute_capability or "")
+    if capability is None:
+        return None
+    if (int(capability[1]), int(capability[2])) < VLLM_CAPABILITY:
+        return f"has compute capability {capability[0]}, vLLM needs {'.'.join(map(str, VLLM_CAPABILITY))}"
+    branch = re.match(r"\d+", gpu.driver or "")
+    if branch and int(branch[0]) < CUDA_12_DRIVER:
+        return f"has driver {gpu.driver}, vLLM needs {CUDA_12_DRIVER} or newer"
+    return None
+
+
+def _unseen_gpus(workers: tuple[Worker, ...]) -> Finding | None:
+    unseen = [
+        f"{gpu.name or 'a GPU'} of {worker.address}"
+        for worker in workers
+        if not worker.gpus
+        for gpu in worker.unplaced_gpus
+        # Apple's GPUs are used without being placed on.
+        if not (gpu.compute_capability or "").startswith("Metal")
+    ]
+    if not unseen:
+        return None
+    seen = f"Xinference places nothing on {', '.join(unseen)}: its PyTorch is built without GPUs, or was told of none"
+    return Finding("GPUs", Health.DOUBTFUL, seen, "install a PyTorch for that GPU, or set CUDA_VISIBLE_DEVICES to it")
 
 
 def _models(cluster: Cluster) -> Finding:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from biai_xinf import wire
 from biai_xinf.client import Client
 from biai_xinf.endpoint import is_loopback
-from biai_xinf.errors import Forbidden
+from biai_xinf.errors import Forbidden, XinferenceError
 from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
 from biai_xinf.state import Cluster, Desired, ObservedModel, Offers, Phase, Replica, Server, Weights
@@ -26,15 +26,21 @@ _PHASES: dict[str, Phase] = {
 }
 
 
-def observe(client: Client, desired: Desired | None = None) -> Cluster:
-    """The cluster as it is now; for models that may have to be launched, also what they could be launched from."""
-    workers = tuple(_worker(address, status) for address, status in client.status().workers.items())
+def observe(client: Client, desired: Desired | None = None, *, with_facts: bool = False) -> Cluster:
+    """The cluster as it is now; for models that may have to be launched, also what they could be launched from.
+
+    What only the extension tells of the workers, such as their engines, is one more read: made where something
+    may be launched, or with `with_facts`.
+    """
+    hardware = client.status().workers
     models = _models(client.instances(), client.models())
     here = is_loopback(client.endpoint)
     candidates = _candidates(desired, models) if desired else []
+    recipes, upstreams = _apart(candidates) if candidates else ([], False)
+    facts = _facts(client) if recipes or with_facts else {}
+    workers = tuple(worker_of(address, status, facts.get(address)) for address, status in hardware.items())
     if not candidates:
         return Cluster(client.endpoint, here, workers, models)
-    recipes, upstreams = _apart(candidates)
     extension = client.extension() if upstreams else None
     return Cluster(
         client.endpoint,
@@ -55,9 +61,9 @@ def _candidates(desired: Desired, models: tuple[ObservedModel, ...]) -> list[tup
     return [
         (want.entry.spec.model_type, recipe)
         for want in desired.models
-        if want.uid not in there or want.upgrade or want.recipe
+        if want.uid not in there or want.upgrade or want.recipes
         for recipe in want.entry.spec.recipes
-        if want.recipe in (None, recipe.name)
+        if want.allows(recipe.name)
     ]
 
 
@@ -72,20 +78,63 @@ def _apart(
     return launched, len(launched) < len(candidates)
 
 
-def _worker(address: str, status: wire.WorkerStatus) -> Worker:
-    cpu = status.cpu or wire.CpuStatus()
-    gpus = [_gpu(int(index), gpu) for index, gpu in status.gpus.items() if index.isdigit()]
+def _facts(client: Client) -> dict[str, wire.WorkerFacts]:
+    """What each worker says of its machine; nothing where the endpoint has no extension, refuses or is slow."""
+    try:
+        workers = client.endpoint_status().workers or []
+    except XinferenceError:
+        return {}
+    return {worker.address: worker.facts for worker in workers}
+
+
+def worker_of(address: str, status: wire.WorkerStatus, facts: wire.WorkerFacts | None = None) -> Worker:
+    """A worker as Xinference reports it, with what only the extension told."""
+    told, cpu = facts or wire.WorkerFacts(), status.cpu or wire.CpuStatus()
+    processor, disk = told.cpu or wire.CpuFacts(), told.disk or wire.DiskFacts()
+    gpus, unplaced = _gpus(status, told)
     return Worker(
         address=address,
         cpus=None if cpu.total is None else int(cpu.total),
         memory_total=cpu.memory_total,
         memory_free=cpu.memory_available,
-        gpus=tuple(sorted(gpus, key=lambda gpu: gpu.index)),
+        gpus=gpus,
+        cpu_model=processor.model,
+        cpu_flags=processor.flags,
+        disk_total=disk.total,
+        disk_free=disk.free,
+        # Where launches install what they need, what is installed now refuses nothing.
+        engines=told.engines if told.virtual_env is False else None,
+        virtual_env=told.virtual_env,
+        unplaced_gpus=unplaced,
     )
 
 
-def _gpu(index: int, gpu: wire.GpuStatus) -> Gpu:
-    return Gpu(index=index, name=gpu.name, total=gpu.mem_total, free=gpu.mem_free)
+def _gpus(status: wire.WorkerStatus, told: wire.WorkerFacts) -> tuple[tuple[Gpu, ...], tuple[Gpu, ...]]:
+    """The GPUs that models are placed on, and the others of the machine."""
+    others = {gpu.index: gpu for gpu in told.gpus or []}
+    places = {int(place): gpu for place, gpu in status.gpus.items()}
+    placed = []
+    for place, gpu in sorted(places.items()):
+        index = _launched_on(place, told.gpu_devices)
+        placed.append(_gpu(index, gpu, others.pop(index, wire.GpuFacts(index=index))))
+    return tuple(placed), tuple(_gpu(index, wire.GpuStatus(), gpu) for index, gpu in others.items())
+
+
+def _launched_on(place: int, devices: list[int] | None) -> int:
+    return devices[place] if devices and place < len(devices) else place
+
+
+def _gpu(index: int, gpu: wire.GpuStatus, told: wire.GpuFacts) -> Gpu:
+    # Of a GPU whose memory it cannot read, Xinference makes up the name too.
+    known = gpu.mem_total is not None
+    return Gpu(
+        index=index,
+        total=gpu.mem_total if known else told.memory_total,
+        free=gpu.mem_free if known else told.memory_free,
+        name=gpu.name if known else told.name or gpu.name,
+        compute_capability=told.compute_capability,
+        driver=told.driver,
+    )
 
 
 def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) -> tuple[ObservedModel, ...]:

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, mo
 
 # Devices whose memory Xinference cannot read are reported as 1 byte in total (device_utils.py, 4.1.0).
 _SMALLEST_GPU = 2**20
+# GPUs stand beside `cpu`, as `gpu-0`, `gpu-1` (device_utils.py, 4.1.0); Ascend's `gpu-0-0` tell no index to launch on.
+_GPU = re.compile(r"(?:gpu-)?(\d+)")
 
 _NOISE = re.compile(r"\[address=[^\[\],]*, pid=\d+\] ?")
 
@@ -71,7 +73,10 @@ class GpuStatus(Wire):
 
 
 class WorkerStatus(Wire):
-    """What a worker last reported about its machine; `gpus` is keyed by the index that `gpu_idx` takes."""
+    """What a worker last reported about its machine; `gpus` is keyed by the place among those that it may use.
+
+    That place is the index `gpu_idx` takes, unless CUDA_VISIBLE_DEVICES picks others than the first (4.1.0).
+    """
 
     update_time: float | None = None
     cpu: CpuStatus | None = None
@@ -83,7 +88,7 @@ class WorkerStatus(Wire):
         status = answer.get("status") if isinstance(answer, dict) else None
         if not isinstance(status, dict):
             return answer
-        gpus = {str(index): device for index, device in status.items() if index != "cpu"}
+        gpus = {found[1]: device for key, device in status.items() if (found := _GPU.fullmatch(key))}
         return {"update_time": answer.get("update_time"), "cpu": status.get("cpu"), "gpus": gpus}
 
 
@@ -372,3 +377,59 @@ class Upstreams(Wire):
     """GET /biai/upstreams."""
 
     upstreams: list[Upstream]
+
+
+class CpuFacts(Wire):
+    """A worker's processor; `flags` are the instruction sets that matter to engines, by Linux's names."""
+
+    model: str | None = None
+    threads: int | None = None
+    flags: frozenset[str] | None = None
+
+
+class DiskFacts(Wire):
+    """The disk that holds a worker's models, in bytes."""
+
+    total: int | None = None
+    free: int | None = None
+
+
+class GpuFacts(Wire):
+    """One GPU of a worker's machine, whether Xinference may use it or not; memory in bytes."""
+
+    index: int
+    name: str | None = None
+    memory_total: int | None = None
+    memory_free: int | None = None
+    compute_capability: str | None = None
+    driver: str | None = None
+
+
+class WorkerFacts(Wire):
+    """What a worker with the extension says of its machine; `error` where it said nothing.
+
+    `gpu_devices` are the indices its GPUs are launched on, `engines` the versions installed by engine,
+    `virtual_env` whether Xinference installs others when it launches. Older extensions leave them out.
+    """
+
+    biai_xinf: str | None = None
+    error: str | None = None
+    cpu: CpuFacts | None = None
+    disk: DiskFacts | None = None
+    gpus: list[GpuFacts] | None = None
+    gpu_devices: list[int] | None = None
+    engines: dict[str, str] | None = None
+    virtual_env: bool | None = None
+
+
+class WorkerEntry(Wire):
+    """One worker of GET /biai/status."""
+
+    address: str
+    facts: WorkerFacts
+
+
+class EndpointStatus(Wire):
+    """GET /biai/status, as far as we use it: `workers` is None where they could not be asked."""
+
+    workers: list[WorkerEntry] | None = None

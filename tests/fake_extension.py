@@ -25,7 +25,10 @@ class Refused(Exception):
 
 
 class FakeExtension:
-    """`failing` holds, by a server's URL, why it does not answer; `served` what launches proved."""
+    """`failing` holds, by a server's URL, why it does not answer; `served` what launches proved.
+
+    `facts` is asked for what the workers say of their machines, by address, as the real `/biai/status` tells it.
+    """
 
     def __init__(self) -> None:
         self.version = "0.0.1"
@@ -33,6 +36,7 @@ class FakeExtension:
         self.served: dict[str, ServedModel] = {}
         self.failing: dict[str, str] = {}
         self.natives: Callable[[], list[str]] = list
+        self.facts: Callable[[], dict[str, Body]] = dict
 
     def model_entries(self) -> list[Body]:
         return [self.model_entry(upstream) for upstream in self.upstreams.values()]
@@ -113,7 +117,8 @@ class FakeExtension:
         return {"removed": uid}
 
     def get_status(self) -> Body:
-        return {"upstreams": [self._told(upstream) for upstream in self.upstreams.values()]}
+        workers = [{"address": address, "facts": facts} for address, facts in self.facts().items()]
+        return {"now": "2026-11-22T20:00:00Z", "roles": [], "models": [], "workers": workers}
 
     def _told(self, upstream: Upstream) -> Body:
         return {**upstream.model_dump(mode="json"), "health": [self._health(server) for server in upstream.servers]}

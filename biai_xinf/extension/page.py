@@ -221,7 +221,7 @@ def _workers(workers: Sequence[Json] | None) -> Html | None:
     if not workers:
         return None
     rows = [_worker(entry["address"], entry["facts"]) for entry in workers]
-    headings = ("Worker", "Processor", "Memory", "Graphics processors", "Free disk", "biai-xinf")
+    headings = ("Worker", "Processor", "Memory", "Graphics processors", "Free disk", "Engines", "biai-xinf")
     return joined(element("h2", "Machines"), _table("What the workers say of themselves", headings, rows))
 
 
@@ -229,13 +229,14 @@ def _worker(address: str, facts: Mapping[str, object]) -> list[Html]:
     cpu, disk = _mapping(facts.get("cpu")), _mapping(facts.get("disk"))
     threads = cpu.get("threads")
     if error := facts.get("error"):
-        return [element("th", address, scope="row"), element("td", _state("unknown", str(error)), colspan="5")]
+        return [element("th", address, scope="row"), element("td", _state("unknown", str(error)), colspan="6")]
     return [
         element("th", address, scope="row"),
         element("td", str(cpu.get("model") or UNKNOWN), f", {threads} threads" if threads else None),
         element("td", _size(facts.get("memory_total")), class_="number"),
         element("td", _gpus(facts.get("gpus"))),
         element("td", _size(disk.get("free")), class_="number"),
+        element("td", _engines(facts)),
         element("td", str(facts.get("biai_xinf") or UNKNOWN)),
     ]
 
@@ -245,6 +246,14 @@ def _gpus(gpus: object) -> str:
         return UNKNOWN
     named = (f"{gpu.get('index')}: {gpu.get('name') or UNKNOWN} {_size(gpu.get('memory_total'))}" for gpu in gpus)
     return ", ".join(named) or "none"
+
+
+def _engines(facts: Mapping[str, object]) -> str:
+    engines = facts.get("engines")
+    if not isinstance(engines, Mapping):
+        return UNKNOWN
+    installed = ", ".join(f"{engine} {version}" for engine, version in sorted(engines.items())) or "none"
+    return f"{installed}; others when launched" if facts.get("virtual_env") else installed
 
 
 def _mapping(value: object) -> Mapping[str, object]:

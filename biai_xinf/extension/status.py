@@ -56,8 +56,8 @@ class Seen:
 
     `models` is the `data` of Xinference's `GET /v1/models`, `replicas` per uid the answer of
     `GET /v1/models/{uid}/replicas`. `replica_health` is keyed by `replica_model_uid`, `server_health` by
-    `(url, model)` of the server, `figures` by uid (`Stats.summary()`). `workers` holds per address what
-    `machine.facts()` says there or an `error`; None where nobody asked.
+    `(url, model)` of the server, `figures` by uid (`Stats.summary()`). `workers` is the answer of
+    `workers.worker_facts()`; None where nobody asked.
     """
 
     now: datetime
@@ -86,7 +86,7 @@ def status_document(seen: Seen) -> Json:
       - `evidence`: `{"verified_at", "checks": [{"asked", "problem"}]}`, null where nothing was checked; a `problem`
         says what was wrong with the answer, null that it was right
       - `last_change`: `{"at", "what"}`
-    - `workers`: `{"address", "facts"}`, facts as in `machine.facts()` with memory in bytes; null where nobody asked
+    - `workers`: `{"address", "facts"}`, facts as in `workers.worker_facts()`, memory in bytes; null where nobody asked
     """
     upstreams = {upstream.name for upstream in seen.upstreams}
     entries = {str(entry.get("id")): entry for entry in seen.models}

@@ -19,6 +19,8 @@ _EXTENSION = "biai_xinf"
 async def worker_facts(get_supervisor_ref: Callable[[], Awaitable[Any]]) -> dict[str, dict[str, Any]]:
     """Per worker address what `machine.facts()` says there, or `{"error": why not}`; within twice TIMEOUT_S.
 
+    `gpu_devices` beside it are the indices of the GPUs that Xinference may launch models on.
+
     `get_supervisor_ref` is that of Xinference's `APIExtensionContext`. Raises what the supervisor raises, and
     TimeoutError when it does not answer.
     """
@@ -44,10 +46,12 @@ async def _ask(address: str) -> dict[str, Any]:
         return answer
 
     try:
-        extensions = (await xoscar.wait_for(resources(), TIMEOUT_S))["extensions"]
+        told = await xoscar.wait_for(resources(), TIMEOUT_S)
     except asyncio.TimeoutError:
         return {"error": f"no answer within {TIMEOUT_S:g} s"}
     except Exception as error:  # noqa: BLE001  whatever another process raised, it is one worker's and only told
         return {"error": str(error) or type(error).__name__}
-    found: dict[str, Any] = extensions.get(_EXTENSION) or {"error": f"it runs without the extension `{_EXTENSION}`"}
-    return found
+    facts = told["extensions"].get(_EXTENSION)
+    if not facts:
+        return {"error": f"it runs without the extension `{_EXTENSION}`"}
+    return {**facts, "gpu_devices": told["gpu_devices"]}

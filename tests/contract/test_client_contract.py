@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,13 @@ def test_it_says_whether_it_asks_for_credentials(client: Client) -> None:
 
 def test_it_tells_its_version(client: Client) -> None:
     assert re.match(r"4\.1\.", client.version())
+
+
+def test_it_tells_the_address_at_which_workers_talk_to_it(client: Client) -> None:
+    host, _, port = client.supervisor_address().rpartition(":")
+
+    assert host == "127.0.0.1"
+    socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def test_status_tells_each_workers_memory_in_bytes(client: Client) -> None:

@@ -14,7 +14,8 @@ from biai_xinf.errors import NoExtension, NotFound, Rejected
 from biai_xinf.transport import Call, Transport
 from biai_xinf.upstreams import ServedModel, Upstream
 from tests.contract.conftest import LOAD_TIMEOUT_S, Target, wait_until
-from tests.fake_xinference import FakeXinference
+from tests.fake_xinference import FakeWorker, FakeXinference
+from tests.machines import MACHINES
 from tests.xinference_fixtures import needs_xinference
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -37,7 +38,9 @@ def extended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             yield Extended(client, client.launch(body, wait_ready=True, timeout=LOAD_TIMEOUT_S))
             client.terminate("runs-there")
         return
-    with FakeXinference(extension=True) as fake, Client(fake.endpoint) as client:
+    (machine,) = (kept for kept in MACHINES if kept.name == "cpu-only")
+    workers = [FakeWorker(facts=machine.facts())]
+    with FakeXinference(workers, extension=True) as fake, Client(fake.endpoint) as client:
         fake.run("native-model")
         yield Extended(client, "native-model", fake)
 
@@ -256,5 +259,18 @@ def test_what_a_launch_proved_is_told_and_taken_back(extended: Extended, name: s
         extended.client.forget_served_model(name)
 
 
-def test_the_status_of_the_endpoint_is_an_object(extended: Extended) -> None:
-    assert isinstance(extended.client.endpoint_status(), dict)
+def test_the_status_of_the_endpoint_tells_what_each_worker_offers(extended: Extended) -> None:
+    told = extended.client.endpoint_status().workers
+
+    assert told is not None
+    assert {worker.address for worker in told} == set(extended.client.status().workers)
+    for facts in (worker.facts for worker in told):
+        assert facts.error is None
+        assert facts.cpu is not None
+        assert facts.cpu.threads
+        assert facts.disk is not None
+        assert facts.disk.free
+        assert facts.engines is not None
+        assert "llama.cpp" in facts.engines
+        assert facts.virtual_env is False
+        assert facts.gpu_devices is not None

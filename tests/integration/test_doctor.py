@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from biai_xinf import __version__, local, processes
-from biai_xinf.client import Client
 from biai_xinf.local import LocalService
 from biai_xinf.upstreams import Upstream, UpstreamServer
 from tests.commandline import run
 from tests.fake_extension import FakeExtension, Refused
-from tests.fake_xinference import FakeWorker, FakeXinference
+from tests.fake_xinference import FakeGpu, FakeWorker, FakeXinference
 
 SWITCH = "XINFERENCE_EXTENSIONS=biai_xinf.extension:create"
 OLLAMA, VLLM = "http://ollama.internal:11434", "http://vllm.internal:8000"
@@ -70,13 +69,12 @@ def test_another_version_of_it_is_doubtful(fake: FakeXinference) -> None:
     )
 
 
-def test_a_worker_with_another_version_is_named(fake: FakeXinference, monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = [
-        {"address": "10.0.0.1:1", "facts": {"biai_xinf": __version__}},
-        {"address": "10.0.0.2:1", "facts": {"biai_xinf": "0.0.9"}},
-        {"address": "10.0.0.3:1", "facts": {"error": "no answer within 3 s"}},
+def test_a_worker_with_another_version_is_named(fake: FakeXinference) -> None:
+    fake.workers = [
+        FakeWorker("10.0.0.1:1", facts={"biai_xinf": __version__}),
+        FakeWorker("10.0.0.2:1", facts={"biai_xinf": "0.0.9"}),
+        FakeWorker("10.0.0.3:1", facts={"error": "no answer within 3 s"}),
     ]
-    monkeypatch.setattr(Client, "endpoint_status", lambda client: {"workers": workers})
 
     code, lines = found(fake, "extension")
 
@@ -260,3 +258,99 @@ def test_a_key_that_is_not_set_is_told_with_where_to_set_it(fake: FakeXinference
     assert lines[1] == (
         "                  hint: set VLLM_KEY where Xinference starts, and restart it: it reads its environment once"
     )
+
+
+# Engines and GPUs of the workers
+
+
+GPU = {"index": 0, "name": "L4", "compute_capability": "8.9", "driver": "570.133.20"}
+L4 = [FakeGpu("L4", 24 * 2**30)]
+
+
+def machine(address: str, *gpus: dict[str, object], engines: dict[str, str] | None = None) -> FakeWorker:
+    facts = {"biai_xinf": __version__, "gpus": list(gpus), "gpu_devices": [0], "engines": engines or {}}
+    return FakeWorker(address, gpus=L4 if gpus else [], facts={**facts, "virtual_env": False})
+
+
+def well(fake: FakeXinference) -> list[str]:
+    """What is said of the workers' engines and GPUs; the engines of this machine are another line."""
+    return [*found(fake, "engines")[1][1:], *found(fake, "GPUs")[1]]
+
+
+def test_workers_that_can_run_what_we_launch_need_no_word(fake: FakeXinference) -> None:
+    fake.workers = [machine("10.0.0.1:1", GPU, engines={"vLLM": "0.32.0"}), FakeWorker("10.0.0.2:1")]
+
+    assert well(fake) == []
+
+
+def test_a_worker_without_any_engine_is_doubtful(fake: FakeXinference) -> None:
+    fake.workers = [machine("10.0.0.1:1", engines={"vLLM": "0.32.0"}), machine("10.0.0.2:1")]
+
+    assert well(fake) == [
+        "warn  engines     no engine is installed at 10.0.0.2:1, and launches there install none",
+        "                  hint: `pip install 'biai-xinf[server]'` there and restart it, or start it with "
+        "XINFERENCE_ENABLE_VIRTUAL_ENV=1",
+    ]
+
+
+def test_engines_of_different_versions_are_told_but_not_builds_of_one(fake: FakeXinference) -> None:
+    fake.workers = [
+        machine("10.0.0.1:1", engines={"vLLM": "0.32.0", "llama.cpp": "2026.10"}),
+        machine("10.0.0.2:1", engines={"vLLM": "0.32.0+cpu", "llama.cpp": "2026.9"}),
+    ]
+
+    assert well(fake) == [
+        "warn  engines     llama.cpp is 2026.10 at 10.0.0.1:1 and 2026.9 at 10.0.0.2:1",
+        "                  hint: what was verified on one version is unknown on another",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({"name": "Tesla P100", "compute_capability": "6.0"}, "has compute capability 6.0, vLLM needs 7.0"),
+        ({"driver": "510.85.02"}, "has driver 510.85.02, vLLM needs 525 or newer"),
+        ({"compute_capability": "12.0"}, None),
+        ({"compute_capability": "gfx942", "driver": "6.7.0"}, None),
+        ({"compute_capability": None, "driver": None}, None),
+    ],
+    ids=["GPU", "driver", "newest", "AMD", "unknown"],
+)
+def test_a_gpu_too_old_for_vllm_is_doubtful_where_vllm_is(
+    told: dict[str, object], problem: str | None, fake: FakeXinference
+) -> None:
+    fake.workers = [machine("10.0.0.1:1", {**GPU, **told}, engines={"vLLM": "0.32.0"})]
+    seen = well(fake)
+    fake.workers = [machine("10.0.0.1:1", {**GPU, **told}, engines={"llama.cpp": "2026.10"})]
+
+    assert well(fake) == []
+    # The name is Xinference's own.
+    assert seen == (
+        [
+            f"warn  GPUs        GPU 0 of 10.0.0.1:1, L4, {problem}",
+            "                  hint: recipes of llama.cpp may run there; a driver that is too old can be renewed",
+        ]
+        if problem
+        else []
+    )
+
+
+def test_a_gpu_that_xinference_does_not_see_is_doubtful(fake: FakeXinference) -> None:
+    blind = machine("10.0.0.1:1", GPU, engines={"llama.cpp": "2026.10"})
+    blind.gpus = []
+    fake.workers = [blind]
+
+    assert well(fake) == [
+        "warn  GPUs        Xinference places nothing on L4 of 10.0.0.1:1: its PyTorch is built without GPUs, or was "
+        "told of none",
+        "                  hint: install a PyTorch for that GPU, or set CUDA_VISIBLE_DEVICES to it",
+    ]
+
+
+def test_the_gpu_of_a_mac_needs_no_word(fake: FakeXinference) -> None:
+    metal = {"index": 0, "name": "Apple M3 Pro", "compute_capability": "Metal 3"}
+    mac = machine("10.0.0.1:1", metal, engines={"MLX": "0.31.0"})
+    mac.gpus = []
+    fake.workers = [mac]
+
+    assert well(fake) == []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from biai_xinf import __version__
 from tests.launched import ask, connection, launched
+from tests.machines import MACHINES, Machine
 
 pytestmark = [
     pytest.mark.real,
@@ -55,3 +59,27 @@ def test_the_api_process_learns_what_the_workers_machine_offers(tmp_path: Path) 
     assert facts["memory_total"] == psutil.virtual_memory().total
     assert facts["cpu"]["threads"] == psutil.cpu_count()
     assert facts["disk"]["path"] == str(tmp_path / "xinference")
+    assert facts["engines"]["llama.cpp"] == metadata.version("xllamacpp")
+    # Our local service switches them off.
+    assert facts["virtual_env"] is False
+    assert facts["gpu_devices"] == list(range(len(facts["gpus"])))
+
+
+@pytest.mark.parametrize("kept", [kept for kept in MACHINES if kept.nvml], ids=lambda kept: kept.name)
+def test_xinference_itself_reports_such_a_machine_so(kept: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xinference import device_utils
+    from xinference.core import resource
+
+    status = kept.raw["status"]["status"]
+    cpu = status["cpu"]
+    memory = SimpleNamespace(used=cpu["memory_used"], available=cpu["memory_available"], total=cpu["memory_total"])
+    kept.pretend_nvml(monkeypatch)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(resource, "get_gpu_info", device_utils.get_nvidia_gpu_info)
+    monkeypatch.setattr(resource.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(resource.psutil, "cpu_percent", lambda: 100 * cpu["usage"])
+    monkeypatch.setattr(resource.psutil, "cpu_count", lambda: cpu["total"])
+
+    reported = {device: dataclasses.asdict(told) for device, told in resource.gather_node_info().items()}
+
+    assert reported == status

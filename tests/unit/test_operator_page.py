@@ -107,6 +107,7 @@ def seen() -> Seen:
                 "memory_total": 64 * GIB,
                 "disk": {"free": 900 * GIB},
                 "gpus": [{"index": 0, "name": "L4", "memory_total": 24 * GIB}],
+                "engines": {"vLLM": "0.32.0", "llama.cpp": "2026.10.11549"},
             },
             "10.0.0.2:20001": {"error": "no answer within 3 s"},
         },
@@ -345,7 +346,7 @@ def test_without_javascript_and_without_auth_the_page_is_a_snapshot_that_reloads
         "Evidence: 1 of 2 answers right, 2026-11-22 19:30:00 UTC",
         "How many customers? ● right",
         "Which city? ✕ wrong wrong rows",
-        "EPYC, 64 threads 64 GiB 0: L4 24 GiB 900 GiB 0.5.0",
+        "EPYC, 64 threads 64 GiB 0: L4 24 GiB 900 GiB llama.cpp 2026.10.11549, vLLM 0.32.0 0.5.0",
         "no answer within 3 s",
     ):
         assert expected.replace(" ", "") in found.text.replace(" ", "")

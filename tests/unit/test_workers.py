@@ -25,7 +25,7 @@ class Answering(xoscar.Actor):  # type: ignore[misc, name-defined]
 
     async def get_extension_resources(self) -> dict[str, Any]:
         await asyncio.sleep(self._delay_s)
-        return {"address": self.address, "gpu_devices": [], "extensions": self._extensions}
+        return {"address": self.address, "gpu_devices": [2, 3], "extensions": self._extensions}
 
 
 class Supervisor:
@@ -56,8 +56,8 @@ async def facts_of_one(extensions: dict[str, Any], delay_s: float = 0) -> list[d
     return list(found.values())
 
 
-def test_a_worker_tells_its_facts() -> None:
-    assert asyncio.run(facts_of_one({"other": {}, "biai_xinf": FACTS})) == [FACTS]
+def test_a_worker_tells_its_facts_and_the_gpus_it_may_use() -> None:
+    assert asyncio.run(facts_of_one({"other": {}, "biai_xinf": FACTS})) == [{**FACTS, "gpu_devices": [2, 3]}]
 
 
 def test_a_worker_without_our_extension_is_told_apart() -> None:
