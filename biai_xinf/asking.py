@@ -27,11 +27,13 @@ def ask(
     client: Client, uid: str, spec: SqlSpec, database: sqlite3.Connection, question: str, *, limit: int = 100
 ) -> Answer:
     """The answer to one question; QuestionFailed where no SQL came back, or it does not run."""
-    messages = prompting.messages(spec.prompt, dialect="sqlite", schema=sqlite.schema(database), question=question)
+    messages = prompting.messages(
+        spec.prompt, dialect="sqlite", schema=sqlite.schema(database, spec.prompt.schema_as), question=question
+    )
     begun = time.monotonic()
     said = client.chat(uid, messages, **spec.defaults).text
     written = time.monotonic()
-    sql = prompting.extract_sql(said)
+    sql = prompting.extract_sql(said, spec.prompt.answer)
     if sql is None:
         raise QuestionFailed(f"`{uid}` answered without SQL", details=said.splitlines()[:5])
     rows = sqlite.query(database, sql, limit=limit)

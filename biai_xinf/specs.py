@@ -26,6 +26,10 @@ from biai_xinf.upstreams import UpstreamServer
 Engine = Literal["vLLM", "SGLang", "llama.cpp", "Transformers", "MLX", "sentence_transformers", "flag", "vllm"]
 ModelFormat = Literal["pytorch", "ggufv2", "gptq", "awq", "fp4", "fp8", "bnb", "mlx"]
 Dialect = Literal["sqlite", "postgres", "oracle", "duckdb", "mysql", "tsql"]
+# `sqlite.schema` writes each of these: CREATE statements as they are, the same with example values, XiYan's M-Schema.
+SchemaStyle = Literal["ddl", "ddl-examples", "m-schema"]
+# Alone or in a code block; in the last code block; in the last code block after the reasoning.
+AnswerForm = Literal["anywhere", "fenced", "after-thinking"]
 ModelType = Literal["LLM", "embedding", "rerank"]
 
 Size = Annotated[
@@ -38,18 +42,25 @@ OllamaTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/
 
 
 class Requires(Strict):
-    """What one replica needs on one worker. `vram` counts per GPU, `memory` is the worker's RAM."""
+    """What one replica needs on one worker. `vram` counts per GPU, `memory` is the worker's RAM.
+
+    Both are estimated from the model's shape where they are left out (`needs`).
+    """
 
     gpus: int = Field(0, ge=0)
     vram: Size | None = None
     memory: Size | None = None
+    compute_capability: str | None = Field(
+        None, pattern=r"^\d+\.\d+$", description="the lowest its GPUs may have, such as 8.9"
+    )
     context: int | None = Field(None, gt=0, description="tokens one request may hold, prompt and answer")
     parallel: int | None = Field(None, gt=0, description="requests served at once")
 
     @model_validator(mode="after")
-    def _vram_goes_with_gpus(self) -> Requires:
-        if bool(self.gpus) != (self.vram is not None):
-            raise ValueError("`gpus` and `vram` go together: a GPU recipe needs both, a CPU recipe neither")
+    def _only_gpus_have_vram(self) -> Requires:
+        for name in ("vram", "compute_capability"):
+            if getattr(self, name) is not None and not self.gpus:
+                raise ValueError(f"`{name}` is a GPU's: say with `gpus` how many")
         return self
 
 
@@ -60,6 +71,19 @@ class ModelChoice(Strict):
     model_format: ModelFormat
     model_size_in_billions: int | str | None = None
     quantization: str
+
+
+class PublishedWeights(Strict):
+    """The weights published of one model size: per format and quantization, the bytes of the files.
+
+    A size that is not known to us is left empty, and estimated from the shape.
+    """
+
+    model_name: str
+    model_size_in_billions: int | str | None = None
+    shape: Name = Field(description="its architecture, a file of `shapes/`")
+    context: int | None = Field(None, gt=0, description="tokens it was trained for")
+    formats: dict[ModelFormat, dict[str, Size | None]] = Field(min_length=1)
 
 
 class Verified(Strict):
@@ -131,12 +155,17 @@ Recipe = Annotated[
 
 
 class Prompt(Strict):
-    """How questions are put to a SQL model. `{dialect}`, `{schema}` and `{question}` are filled in."""
+    """How questions are put to a SQL model, and how its SQL is taken from what it answers.
+
+    `{dialect}`, `{schema}`, `{question}` and `{evidence}` (hints for one question, or nothing) are filled in.
+    """
 
     dialects: list[Dialect] = Field(min_length=1)
+    schema_as: SchemaStyle = Field("ddl", description="how the schema is written: as the model was trained to read it")
     system: str | None = None
     user: str = "{question}"
     stop: list[str] = Field([])
+    answer: AnswerForm = Field("anywhere", description="where in the answer its SQL stands")
 
     @model_validator(mode="after")
     def _question_is_asked(self) -> Prompt:
@@ -192,6 +221,7 @@ class _Spec(Strict):
     languages: list[str] = Field([])
     aliases: list[Name] = Field([])
     ollama_tags: list[OllamaTag] = Field([], description="names an Ollama client may use for it")
+    weights: list[PublishedWeights] = Field([], description="what its recipes choose from")
     recipes: list[Recipe] = Field(min_length=1)
     defaults: dict[str, Any] = Field({}, description="request parameters used where the client sends none")
 
@@ -201,6 +231,34 @@ class _Spec(Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two recipes are named `{twice[0]}`")
+        return self
+
+    def published(self, model: ModelChoice) -> PublishedWeights | None:
+        """What is published of the size that a recipe chose, if the spec says."""
+        return next(
+            (
+                weights
+                for weights in self.weights
+                if weights.model_name == model.model_name
+                and str(weights.model_size_in_billions) == str(model.model_size_in_billions)
+            ),
+            None,
+        )
+
+    @model_validator(mode="after")
+    def _memory_can_be_told(self) -> _Spec:
+        for recipe in self.recipes:
+            if not isinstance(recipe, EngineRecipe):
+                continue
+            choice, published = recipe.model, self.published(recipe.model)
+            if published is None:
+                if recipe.requires.gpus and recipe.requires.vram is None:
+                    raise ValueError(f"recipe `{recipe.name}` needs `vram`, or its weights and shape under `weights`")
+            elif choice.quantization not in published.formats.get(choice.model_format, {}):
+                raise ValueError(
+                    f"recipe `{recipe.name}` loads {choice.model_format} {choice.quantization}, "
+                    "which `weights` does not list"
+                )
         return self
 
 
@@ -226,6 +284,9 @@ class EmbeddingSpec(_Spec):
 
     model_type: ClassVar[ModelType] = "embedding"
     role: Literal["embedding"]
+    pooling: Literal["cls", "mean", "last"] | None = Field(
+        None, description="how a text's vector is made of those of its tokens"
+    )
     query_prefix: str = ""
     document_prefix: str = ""
     probe: EmbeddingProbe

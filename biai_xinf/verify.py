@@ -62,9 +62,11 @@ def _answers_questions(client: Client, uid: str, spec: SqlSpec) -> tuple[Check, 
 
 
 def _wrong_sql(client: Client, uid: str, spec: SqlSpec, database: Connection, canary: CanaryQuestion) -> str | None:
-    asked = prompting.messages(spec.prompt, dialect="sqlite", schema=sqlite.schema(database), question=canary.question)
+    asked = prompting.messages(
+        spec.prompt, dialect="sqlite", schema=sqlite.schema(database, spec.prompt.schema_as), question=canary.question
+    )
     answer = client.chat(uid, asked, **{"temperature": 0, **spec.defaults}).text
-    sql = prompting.extract_sql(answer)
+    sql = prompting.extract_sql(answer, spec.prompt.answer)
     if sql is None:
         return f"no SQL in `{_shortened(answer)}`"
     try:
@@ -78,7 +80,7 @@ def _wrong_sql(client: Client, uid: str, spec: SqlSpec, database: Connection, ca
 
 def _wrong_words(client: Client, uid: str, spec: ChatSpec) -> str | None:
     message = [{"role": "user", "content": spec.probe.message}]
-    answer = client.chat(uid, message, **{"temperature": 0, **spec.defaults}).text
+    answer = client.chat(uid, message, **{**spec.defaults, "temperature": 0}).text
     if any(expected.lower() in answer.lower() for expected in spec.probe.expect):
         return None
     expected = " or ".join(f"`{text}`" for text in spec.probe.expect)

@@ -1,9 +1,17 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biai_xinf import demo, sqlite
+from biai_xinf.catalogue import load_entry, shipped_specs
 from biai_xinf.prompting import extract_sql, messages
-from biai_xinf.specs import Prompt
+from biai_xinf.specs import Prompt, SchemaStyle, SqlSpec
 
 
 def test_a_question_is_put_by_the_specs_contract() -> None:
@@ -12,7 +20,7 @@ def test_a_question_is_put_by_the_specs_contract() -> None:
     asked = messages(prompt, dialect="sqlite", schema="CREATE TABLE t (a);", question="How many?")
 
     assert asked == [
-        {"role": "system", "content": "Write sqlite for CREATE TABLE t (a);"},
+        {"role": "system", "content": "Write SQLite for CREATE TABLE t (a);"},
         {"role": "user", "content": "Q: How many?"},
     ]
 
@@ -23,6 +31,31 @@ def test_braces_in_schema_and_question_stay_what_they_are() -> None:
     asked = messages(prompt, dialect="sqlite", schema="{question} {0}", question="{schema}")
 
     assert [message["content"] for message in asked] == ["{question} {0}", "{schema}"]
+
+
+def test_hints_stand_where_the_prompt_has_a_place_for_them() -> None:
+    prompt = Prompt(dialects=["postgres"], user="{question} [{evidence}] in {dialect}")
+
+    hinted = messages(prompt, dialect="postgres", schema="", question="How many?", evidence="active means status A")
+    plain = messages(prompt, dialect="postgres", schema="", question="How many?")
+
+    assert hinted[0]["content"] == "How many? [active means status A] in PostgreSQL"
+    assert plain[0]["content"] == "How many? [] in PostgreSQL"
+
+
+@pytest.mark.parametrize("name", ["xiyan-sql", "omnisql", "arctic-text2sql-r1", "sqlcoder", "sqlcoder-7b-2"])
+def test_a_shipped_prompt_is_filled_in_to_its_last_slot(name: str) -> None:
+    spec = load_entry(shipped_specs() / f"{name}.yaml").spec
+    assert isinstance(spec, SqlSpec)
+    with closing(demo.in_memory()) as database:
+        schema = sqlite.schema(database, spec.prompt.schema_as)
+
+    asked = messages(spec.prompt, dialect=spec.prompt.dialects[0], schema=schema, question="How many orders?")
+
+    told = asked[-1]["content"]
+    assert schema in told
+    assert "How many orders?" in told
+    assert not any(slot in told for slot in ("{dialect}", "{schema}", "{question}", "{evidence}"))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +74,13 @@ def test_braces_in_schema_and_question_stay_what_they_are() -> None:
         pytest.param("SELECT 1 -- a; b\nFROM t; x", "SELECT 1 -- a; b\nFROM t", id="commented-semicolon"),
         pytest.param("SELECT (ARRAY_AGG(x))[1] FROM t", "SELECT (ARRAY_AGG(x))[1] FROM t", id="brackets"),
         pytest.param(r"SELECT a FROM t WHERE b ~ '\d+'", r"SELECT a FROM t WHERE b ~ '\d+'", id="backslash"),
+        pytest.param("SELECT 1\n```", "SELECT 1", id="fence-opened-by-the-prompt"),
+        pytest.param("SELECT 1\n```\nThis will select it.", "SELECT 1", id="fence-opened-and-explained"),
+        pytest.param("SELECT 1 [/SQL] done", "SELECT 1", id="mark-opened-by-the-prompt"),
+        pytest.param("<answer>SELECT 1</answer>", "SELECT 1", id="answer-tags"),
+        pytest.param("<answer>So:\n```sql\nSELECT 1\n```\n</answer>", "SELECT 1", id="fence-in-answer-tags"),
+        pytest.param("so I select x</think>\nSELECT 1", "SELECT 1", id="reasoning-opened-by-the-prompt"),
+        pytest.param("```sql\nSELECT 1\n```\n```python\nprint()\n```", "SELECT 1", id="other-fence-last"),
         pytest.param("I cannot answer that.", None, id="refusal"),
         pytest.param("", None, id="nothing"),
     ],
@@ -49,8 +89,111 @@ def test_the_one_statement_meant_is_found(answer: str, sql: str | None) -> None:
     assert extract_sql(answer) == sql
 
 
+@pytest.mark.parametrize(
+    ("answer", "fenced", "after_thinking"),
+    [
+        pytest.param("We select from t.\n```sql\nSELECT 1\n```", "SELECT 1", None, id="thought-aloud"),
+        pytest.param("We select from t.", None, None, id="cut-off-before-the-fence"),
+        pytest.param("a ```sql\nSELECT 1\n``` b</think><answer>\n```sql\nSELECT 2\n```\n</answer>", "SELECT 2", "SELECT 2", id="a-draft-in-the-reasoning"),
+        pytest.param("a\n```sql\nSELECT 1\n```\nwait,", "SELECT 1", None, id="cut-off-while-reasoning"),
+        pytest.param("</think> SELECT 1", None, None, id="no-fence"),
+    ],
+)  # fmt: skip
+def test_a_model_that_thinks_aloud_is_taken_at_its_last_word(
+    answer: str, fenced: str | None, after_thinking: str | None
+) -> None:
+    assert extract_sql(answer, "fenced") == fenced
+    assert extract_sql(answer, "after-thinking") == after_thinking
+
+
 @given(st.text(alphabet="SELECT with'\";-/*`\n<think>ab ", max_size=200))
 def test_extraction_ends_on_any_text(answer: str) -> None:
     sql = extract_sql(answer)
 
     assert sql is None or sql in answer.replace("<think>", "") or "<think>" in answer
+
+
+def test_every_style_of_a_spec_can_be_written() -> None:
+    with closing(demo.in_memory()) as database:
+        written = {style: sqlite.schema(database, style) for style in get_args(SchemaStyle)}
+
+    assert all("order_items" in text for text in written.values())
+    assert len(set(written.values())) == len(written)
+
+
+def test_tables_are_written_with_example_values_as_omnisql_reads_them() -> None:
+    with closing(demo.in_memory()) as database:
+        tables = sqlite.schema(database, "ddl-examples").split("\n\n")
+
+    assert (
+        tables[2]
+        == """\
+CREATE TABLE orders (
+    order_id integer, -- example: [1, 2]
+    customer_id integer, -- example: [31, 48]
+    order_date text, -- example: ['2024-03-11', '2025-05-14']
+    status text, -- example: ['delivered', 'shipped']
+    channel text, -- example: ['mobile', 'web']
+    PRIMARY KEY (order_id),
+    FOREIGN KEY (customer_id) REFERENCES customers (customer_id)
+);"""
+    )
+
+
+def test_tables_are_written_as_m_schema() -> None:
+    with closing(demo.in_memory()) as database:
+        lines = sqlite.schema(database, "m-schema").splitlines()
+
+    assert lines[:2] == ["【DB_ID】 main", "【Schema】"]
+    assert lines[18:25] == [
+        "# Table: orders",
+        "[",
+        "(order_id:INTEGER, Primary Key, Examples: [1, 2, 3]),",
+        "(customer_id:INTEGER, Examples: [31, 48, 93]),",
+        "(order_date:TEXT, Examples: [2024-03-11, 2025-05-14, 2024-03-04]),",
+        "(status:TEXT, Examples: [delivered, shipped, cancelled]),",
+        "(channel:TEXT, Examples: [mobile, web, store])",
+    ]
+    assert lines[-4:] == [
+        "【Foreign keys】",
+        "orders.customer_id=customers.customer_id",
+        "order_items.order_id=orders.order_id",
+        "order_items.product_id=products.product_id",
+    ]
+
+
+def test_odd_tables_are_written_as_well() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(
+            """
+            CREATE TABLE "order" (id INTEGER PRIMARY KEY, "unit price" DECIMAL(10, 2), photo BLOB, note TEXT);
+            CREATE TABLE line (amount, "order" REFERENCES "order");
+            CREATE VIEW cheap AS SELECT amount FROM line;
+            CREATE VIEW dead AS SELECT * FROM gone;
+            """
+        )
+        database.execute("INSERT INTO 'order' VALUES (1, 2.5, x'00', ?)", ("long " * 20,))
+
+        written = sqlite.schema(database, "ddl-examples")
+
+    assert (
+        written
+        == """\
+CREATE TABLE "order" (
+    id integer, -- example: [1]
+    "unit price" decimal(10, 2), -- example: [2.5]
+    photo blob,
+    note text,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE line (
+    amount text,
+    "order" text,
+    FOREIGN KEY ("order") REFERENCES "order" (id)
+);
+
+CREATE TABLE cheap (
+    amount text
+);"""
+    )

@@ -59,7 +59,7 @@ def test_a_good_file_is_read_with_its_sizes_in_bytes(tmp_path: Path) -> None:
         ("license:", "licence:", "coder.yaml:4: licence: unknown field\n  also coder.yaml:1: license: missing"),
         ("engine: llama.cpp", "engine: lama.cpp", "coder.yaml:9: recipes[0].engine: `lama.cpp` is none of 'vLLM', 'SGLang'"),
         ("{memory: 4GiB}", "{memory: 4Gib of it}", "coder.yaml:7: recipes[0].requires.memory: `4Gib of it` is not a"),
-        ("{memory: 4GiB}", "{gpus: 1}", "coder.yaml:7: recipes[0].requires: `gpus` and `vram` go together"),
+        ("{memory: 4GiB}", "{gpus: 1}", "coder.yaml:1: recipe `cpu` needs `vram`"),
         ("role: sql", "role: sequel", "coder.yaml:2: role: `sequel` is none of 'sql', 'narrator', 'chat', 'embedding', 'rerank'"),
         ("name: coder\n", "name: Coder X\n", "coder.yaml:1: name: string should match pattern"),
         ("name: coder\n", "name: other\n", "coder.yaml: name: `other` must equal the file's name, `coder`"),
@@ -180,3 +180,16 @@ def test_aliases_are_nobody_elses_name() -> None:
 
 def test_specs_lie_in_the_package_or_beside_it() -> None:
     assert (catalogue.shipped_specs() / "sql-coder.yaml").is_file()
+
+
+def test_only_the_file_of_the_name_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIAI_XINF_SPECS", str(tmp_path))
+    written(tmp_path, "name: [", "broken.yaml")
+    written(tmp_path, GOOD)
+
+    found = load_catalogue()
+
+    assert find(found, "coder").spec.name == "coder"
+    assert "broken" in found
+    with pytest.raises(BadFile, match=r"broken\.yaml"):
+        find(found, "broken")
