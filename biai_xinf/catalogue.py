@@ -5,24 +5,27 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from biai_xinf import yamlfile
 from biai_xinf.errors import BadFile, UnknownName
 from biai_xinf.home import home
-from biai_xinf.specs import MODEL_SPEC, EngineRecipe, ModelSpec, Recipe, UpstreamRecipe
+from biai_xinf.quantization import gguf_mix
+from biai_xinf.shapes import Shape, load_shape
+from biai_xinf.specs import MODEL_SPEC, EngineRecipe, ModelSpec, PublishedWeights, Recipe, UpstreamRecipe
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model spec, the file it stands in, and its recipes' registrations by recipe name."""
+    """A model spec, the file it stands in, its recipes' registrations by recipe, and its weights' shapes by name."""
 
     spec: ModelSpec
     path: Path
     registrations: Mapping[str, Mapping[str, Any]]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
     def recipe(self, name: str) -> Recipe:
         """The recipe of that name; UnknownName lists the ones there are."""
@@ -43,18 +46,39 @@ Catalogue = Mapping[str, Entry]
 
 
 def load_catalogue() -> Catalogue:
-    """Every spec by name and alias: those that ship with us, then the user's own, which win."""
-    entries: dict[str, Entry] = {}
-    for folder in (shipped_specs(), user_specs()):
-        if folder.is_dir():
-            entries |= {entry.spec.name: entry for entry in map(load_entry, sorted(folder.glob("*.yaml")))}
-    return entries
+    """Every spec by name: those that ship with us, and the user's own, which win. Each is read once asked for."""
+    found = {file.stem: file for folder in (shipped_specs(), user_specs()) for file in folder.glob("*.yaml")}
+    return _Files(dict(sorted(found.items())))
+
+
+class _Files(Mapping[str, Entry]):
+    """Specs by the name that their files and they themselves have; BadFile where one is wrong."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._read: dict[str, Entry] = {}
+
+    def __getitem__(self, name: str) -> Entry:
+        if name not in self._read:
+            self._read[name] = load_entry(self._files[name])
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def find(catalogue: Catalogue, name: str) -> Entry:
     """The spec of that name or alias; UnknownName offers the closest names."""
+    if name in catalogue:
+        return catalogue[name]
     by_alias = {alias: entry for entry in catalogue.values() for alias in entry.spec.aliases}
-    entry = catalogue.get(name) or by_alias.get(name)
+    entry = by_alias.get(name)
     if entry is None:
         close = difflib.get_close_matches(name, [*catalogue, *by_alias], n=3, cutoff=0.5)
         meant = f"did you mean {_either(close)}? " if close else ""
@@ -63,7 +87,7 @@ def find(catalogue: Catalogue, name: str) -> Entry:
 
 
 def load_entry(path: Path) -> Entry:
-    """One spec file with the registrations it names; BadFile says where it is wrong."""
+    """One spec file with the registrations and shapes it names; BadFile says where it is wrong."""
     spec = yamlfile.load(path, MODEL_SPEC)
     if spec.name != path.stem:
         raise BadFile(f"{path}: name: `{spec.name}` must equal the file's name, `{path.stem}`")
@@ -79,7 +103,7 @@ def load_entry(path: Path) -> Entry:
     for other in spec.recipes:
         if isinstance(other, UpstreamRecipe):
             _know_provider(path, other)
-    return Entry(spec, path, registrations)
+    return Entry(spec, path, registrations, _load_shapes(path, spec))
 
 
 def shipped_specs() -> Path:
@@ -107,6 +131,32 @@ def _load_registration(spec_path: Path, recipe: EngineRecipe, name: str) -> Mapp
     if found != recipe.model.model_name:
         raise BadFile(f"{path}: model_name: `{found}` must equal the recipe's, `{recipe.model.model_name}`")
     return dict(registration)
+
+
+def _load_shapes(spec_path: Path, spec: ModelSpec) -> dict[str, Shape]:
+    """The shapes that its weights name: from `shapes/` beside the spec, else from ours."""
+    shapes: dict[str, Shape] = {}
+    for index, weights in enumerate(spec.weights):
+        _know_quantizations(spec_path, index, weights)
+        name = weights.shape
+        files = [folder / "shapes" / f"{name}.yaml" for folder in (spec_path.parent, shipped_specs())]
+        file = next((file for file in files if file.is_file()), None)
+        if file is None:
+            place = yamlfile.where(spec_path, ("weights", index, "shape"))
+            raise BadFile(f"{place}: there is no `{files[0]}`", hint="copy the model's config.json into such a file")
+        if name not in shapes:
+            shapes[name] = load_shape(file)
+    return shapes
+
+
+def _know_quantizations(spec_path: Path, index: int, weights: PublishedWeights) -> None:
+    """Where the size of the files is not told, their quantization has to tell it."""
+    for quantization in (name for name, size in weights.formats.get("ggufv2", {}).items() if size is None):
+        try:
+            gguf_mix(quantization)
+        except ValueError as error:
+            place = yamlfile.where(spec_path, ("weights", index, "formats", "ggufv2", quantization))
+            raise BadFile(f"{place}: {error}", hint="name it as llama.cpp does, such as `q4_k_m`") from error
 
 
 def _know_provider(path: Path, recipe: UpstreamRecipe) -> None:

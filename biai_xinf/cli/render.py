@@ -1,20 +1,47 @@
-"""Plans and recipes as text."""
+"""Plans and recipes as text, and plans as data."""
 
 from __future__ import annotations
 
+from biai_xinf.catalogue import Entry
 from biai_xinf.memory import Placement
+from biai_xinf.needs import need_of
 from biai_xinf.plan import Action, Change, Plan
-from biai_xinf.resolve import Resolution
-from biai_xinf.specs import Recipe, Requires, UpstreamRecipe
+from biai_xinf.resolve import Resolution, by_reason
+from biai_xinf.specs import Recipe, UpstreamRecipe
 from biai_xinf.units import format_size
 
 
 def plan_text(plan: Plan) -> str:
     """The whole plan: every change with its reason, every recipe with its verdict, and the tally."""
     lines = [line for change in plan.changes for line in _change(change)]
+    for refused in plan.refused:
+        lines += [f"! {refused.uid}  {refused.error.message}", *(f"    {detail}" for detail in refused.error.details)]
     if plan.unmanaged:
         lines += [f"  left alone: {', '.join(plan.unmanaged)}"]
     return "\n".join([*lines, "", plan.tally()])
+
+
+def plan_data(plan: Plan) -> dict[str, object]:
+    """A plan for machines; `body` is what would be sent to Xinference."""
+    changes = [
+        {
+            "action": change.action.name.lower(),
+            "uid": change.uid,
+            "reason": change.reason,
+            "recipe": change.recipe.name if change.recipe else None,
+            "body": dict(change.launch.body) if change.launch else None,
+            "recipes": [
+                {"name": verdict.recipe.name, "taken": verdict.reason is None, "reason": verdict.reason}
+                for verdict in (change.resolution.verdicts if change.resolution else ())
+            ],
+        }
+        for change in plan.changes
+    ]
+    refused = [
+        {"uid": refused.uid, "message": refused.error.message, "recipes": refused.error.details}
+        for refused in plan.refused
+    ]
+    return {"changes": changes, "unmanaged": list(plan.unmanaged), "refused": refused}
 
 
 def _change(change: Change) -> list[str]:
@@ -28,20 +55,20 @@ def _change(change: Change) -> list[str]:
 
 
 def _verdicts(resolution: Resolution) -> list[str]:
-    width = max(len(verdict.recipe.name) for verdict in resolution.verdicts)
+    told = by_reason(resolution.verdicts)
+    width = max(len(names) for names, _ in told)
     lines = []
-    for verdict in resolution.verdicts:
-        taken = verdict.reason is None
-        said = _taken(resolution) if taken else verdict.reason
-        lines.append(f"  {'>' if taken else ' '} {verdict.recipe.name:<{width}}  {said}")
-        lines += [f"    {'':<{width}}  {line}" for line in (evidence(verdict.recipe) if taken else [])]
+    for names, reason in told:
+        lines.append(f"  {' ' if reason else '>'} {names:<{width}}  {reason or _taken(resolution)}")
+        if reason is None:
+            lines += [f"    {'':<{width}}  {line}" for line in evidence(resolution.recipe)]
     return lines
 
 
 def _taken(resolution: Resolution) -> str:
-    if resolution.placement is None:
+    if resolution.placed is None:
         return "takes no memory here: the server runs the model already"
-    return f"fits on {place(resolution.placement)}"
+    return f"fits on {' and '.join(map(place, resolution.placed.placements))}"
 
 
 def weights(recipe: Recipe) -> str:
@@ -64,16 +91,24 @@ def evidence(recipe: Recipe) -> list[str]:
 
 def place(placement: Placement) -> str:
     """Where a replica goes."""
+    workers = " + ".join(placement.workers)
     if not placement.gpus:
-        return f"{placement.worker} (CPU)"
-    return f"{placement.worker} (GPU {', '.join(map(str, placement.gpus))})"
+        return f"{workers} (CPU)"
+    return f"{workers} (GPU {', '.join(map(str, placement.gpus))})"
 
 
-def requires(needed: Requires) -> str:
-    """What a recipe needs, in one cell of a table."""
+def needs(entry: Entry, recipe: Recipe) -> str:
+    """What one replica needs, in one cell of a table; `about` is an estimate."""
+    if isinstance(recipe, UpstreamRecipe):
+        return "-"
+    need, requires = need_of(entry, recipe), recipe.requires
     parts = []
-    if needed.gpus and needed.vram is not None:
-        parts.append(f"{needed.gpus} GPU x {format_size(needed.vram)}")
-    if needed.memory is not None:
-        parts.append(f"{format_size(needed.memory)} RAM")
+    if need.gpus and need.vram:
+        parts.append(f"{_about(requires.vram)}{need.gpus} GPU x {format_size(need.vram)}")
+    if need.memory:
+        parts.append(f"{_about(requires.memory)}{format_size(need.memory)} RAM")
     return ", ".join(parts) or "-"
+
+
+def _about(told: int | None) -> str:
+    return "about " if told is None else ""

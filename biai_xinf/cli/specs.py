@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from biai_xinf import clusterfile
 from biai_xinf.catalogue import find, load_catalogue, load_entry
 from biai_xinf.cli.output import say, show, show_json, table
-from biai_xinf.cli.render import evidence, requires, weights
+from biai_xinf.cli.render import evidence, needs, weights
 from biai_xinf.errors import BadFile, BiaiXinfError
 from biai_xinf.specs import json_schema
 
@@ -52,7 +53,7 @@ def show_spec(name: str, as_json: bool) -> None:
     if spec.ollama_tags:
         show(f"Ollama clients may call it: {', '.join(spec.ollama_tags)}")
     show()
-    rows = [[recipe.name, requires(recipe.requires), weights(recipe)] for recipe in spec.recipes]
+    rows = [[recipe.name, needs(entry, recipe), weights(recipe)] for recipe in spec.recipes]
     show(table(["RECIPE", "NEEDS", "LOADS"], rows))
     for recipe in spec.recipes:
         for line in evidence(recipe):
@@ -76,9 +77,10 @@ def validate(paths: tuple[Path, ...]) -> None:
 
 
 @command.command("schema")
-def schema() -> None:
+@click.option("--cluster", is_flag=True, help="That of a cluster file instead.")
+def schema(cluster: bool) -> None:
     """Print the JSON Schema of a spec file, for editors."""
-    show_json(json_schema())
+    show_json(clusterfile.json_schema() if cluster else json_schema())
 
 
 def _mistake(file: Path) -> BiaiXinfError | None:

@@ -1,0 +1,314 @@
+"""How much memory a launch will take, before it is made: so that no plan counts on bytes that an engine will want.
+
+Everything is computed from the model's shape, the size of its files and the options of the launch. Constants say where
+they were read or measured; `bench/memory.py` holds the sums against real engines. Those of GPUs were read, not measured
+by us.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from biai_xinf.memory import Need
+from biai_xinf.quantization import dtype_bytes, file_size, repacked_size
+from biai_xinf.shapes import Shape
+from biai_xinf.units import GIB, MIB
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes on one device, by what they are for; `process` is what the engine takes before it has loaded anything."""
+
+    weights: int = 0
+    cache: int = 0
+    buffers: int = 0
+    process: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.cache + self.buffers + self.process
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one replica takes: of the host's memory, and of each of its `gpus`."""
+
+    host: Part
+    device: Part = Part()
+    gpus: int = 0
+
+    @property
+    def weights(self) -> int:
+        """Of host and GPUs together, as are the other three."""
+        return self.host.weights + self.gpus * self.device.weights
+
+    @property
+    def cache(self) -> int:
+        return self.host.cache + self.gpus * self.device.cache
+
+    @property
+    def buffers(self) -> int:
+        return self.host.buffers + self.gpus * self.device.buffers
+
+    @property
+    def process(self) -> int:
+        return self.host.process + self.gpus * self.device.process
+
+    @property
+    def need(self) -> Need:
+        """As the ledger books it."""
+        return Need(memory=self.host.total, gpus=self.gpus, vram=self.device.total if self.gpus else 0)
+
+
+def estimate(
+    shape: Shape,
+    *,
+    weights: int | None,
+    model_format: str,
+    quantization: str,
+    engine: str,
+    context: int,
+    parallel: int,
+    options: Mapping[str, Any],
+    gpus: int,
+) -> Estimate:
+    """What a replica will take at its peak when `parallel` requests fill a context of `context` tokens each.
+
+    `weights` are the bytes of the files, None where nobody told; `options` are those of the launch, as Xinference's
+    engines name them. 0 `gpus` is a launch on the CPU. ValueError where a quantization is not known to us.
+    """
+    files = weights if weights is not None else file_size(shape, model_format, quantization)
+    launch = Launch(shape, files, model_format, quantization, context, parallel, options, gpus)
+    if engine == "llama.cpp":
+        return _on_llama_cpp(launch)
+    if engine in ("vLLM", "vllm", "SGLang"):
+        return _on_paged(launch, engine)
+    return _on_torch(launch, engine)
+
+
+def cache_per_token(shape: Shape, bytes_per_value: float = 2.0) -> float:
+    """Bytes one token of one request takes in all layers whose cache grows with the context."""
+    return shape.full_layers * _values_per_layer(shape) * bytes_per_value
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a launch is computed from."""
+
+    shape: Shape
+    files: int
+    model_format: str
+    quantization: str
+    context: int
+    parallel: int
+    options: Mapping[str, Any]
+    gpus: int
+
+    def told(self, option: str, otherwise: int) -> int:
+        """A number among the options; what is no number is as good as not told."""
+        value = self.options.get(option)
+        return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+
+# ggml's numbers of types, as `cache_type_k` and `cache_type_v` take them -> bytes per value.
+_CACHE_TYPES = {0: 4.0, 1: 2.0, 2: 18 / 32, 3: 20 / 32, 6: 22 / 32, 7: 24 / 32, 8: 34 / 32, 20: 18 / 32, 30: 2.0}
+# Defaults of llama.cpp's `common_params`, which Xinference 4.1 leaves alone.
+_UBATCH, _PROMPT_CACHE_MIB, _CHECKPOINT_STEP = 512, 8192, 8192
+# Xinference's model process with xllamacpp 2026.10, before the model: measured by `bench/memory.py`.
+_LLAMA_CPP_PROCESS = 590 * MIB
+# A token of the vocabulary with its text, its hash and its merge: 38 MiB of heap for 151,936 tokens, measured.
+_BYTES_PER_TOKEN_OF_VOCABULARY = 262
+# Scratch of matrix products, samplers and HTTP after the first requests: 24 MiB at an n_ubatch of 512, 54 at 2048,
+# measured on models from 0.1 to 1.5 billion parameters.
+_LLAMA_CPP_SCRATCH = 24 * MIB
+
+
+def _on_llama_cpp(launch: Launch) -> Estimate:
+    shape, options = launch.shape, launch.options
+    ubatch = min(launch.told("n_ubatch", _UBATCH), max(launch.context, launch.told("n_ctx", 0)))
+    slots = launch.told("n_parallel", launch.parallel)
+    per_slot = _padded(launch.told("n_ctx", 0) // slots or launch.context)
+    state = shape.recurrent.bytes_per_sequence * slots if shape.recurrent else 0
+    key, value = (_CACHE_TYPES.get(launch.told(f"cache_type_{name}", 1), 2.0) for name in "kv")
+    window = min(per_slot, _padded((shape.window or 0) + ubatch))
+    cells = slots * (shape.full_layers * per_slot + shape.window_layers * window)
+    cache = 0 if shape.kind == "encoder" else round(cells * _key_value_bytes(shape, key, value)) + state
+    buffers = _llama_cpp_compute(shape, ubatch, per_slot, flash=options.get("flash_attn_type", -1) != 0)
+    checkpoint = shape.window_layers * (shape.window or 0) * _key_value_bytes(shape, key, value) + state // slots
+    kept = 0
+    if shape.kind == "decoder":
+        # Windows and recurrent states cannot be rolled back, so copies are kept: two per slot, more in long prompts.
+        kept = round(checkpoint * slots * (2 + launch.context // _CHECKPOINT_STEP))
+        kept += launch.told("cache_ram_mib", _PROMPT_CACHE_MIB) * MIB
+    heap = _BYTES_PER_TOKEN_OF_VOCABULARY * shape.vocab + _LLAMA_CPP_SCRATCH * max(1, ubatch // 1024)
+    outputs = slots * shape.vocab * 4
+    if launch.gpus == 0:
+        # Files are mapped, and all their pages are touched; what is repacked lies in memory a second time.
+        host = Part(launch.files + _repacked(launch), cache, buffers + outputs + heap + kept, _LLAMA_CPP_PROCESS)
+        return Estimate(host)
+    # Input embeddings stay with the CPU. A tied matrix is multiplied as well, and so lies on both sides.
+    embeddings = min(launch.files, shape.vocab * shape.hidden * launch.files // shape.parameters)
+    uploaded = launch.files - (0 if shape.tied else embeddings)
+    device = Part(_split(uploaded, launch), _split(cache, launch), buffers, _CUDA_CONTEXT)
+    return Estimate(Part(embeddings, 0, outputs + heap + kept, _LLAMA_CPP_PROCESS), device, launch.gpus)
+
+
+def _repacked(launch: Launch) -> int:
+    if launch.options.get("no_extra_bufts"):
+        return 0
+    try:
+        return repacked_size(launch.shape, launch.quantization)
+    except ValueError:
+        # Of a mix that is not known to us any part may be repacked.
+        return launch.files
+
+
+def _llama_cpp_compute(shape: Shape, ubatch: int, per_slot: int, *, flash: bool) -> int:
+    """The buffer of intermediate results: a batch in the widest layer, and the mask of attention.
+
+    Fitted to what llama.cpp logs as `compute buffer size`: 30.02 MiB for Qwen3-0.6B at 2 x 2048 tokens, 24.02 for 16
+    experts of 512, 33.03 for a window, 120.15 at four times the batch.
+    """
+    width = 4 * _active_feed_forward(shape) + 3 * shape.hidden
+    cells = per_slot if shape.kind == "decoder" else ubatch
+    attention = cells * 2 if flash else cells * (4 + 2 * 4 * shape.heads)
+    return ubatch * (width * 4 + attention)
+
+
+# What lies on a GPU before any weight: CUDA's context, its libraries' and the engine's kernels. Not measured by us;
+# hundreds of MiB by any account, more on newer GPUs.
+_CUDA_CONTEXT = GIB // 2
+# `non_torch_memory` in logs of vLLM: 0.30 GiB (L40S, vllm issue 15815), 0.33 (RTX 5090, issue 14452).
+_NOT_TORCH = 338 * MIB
+# Per captured size: 1.62 GiB for 51 + 35 of them (vllm pull request 39559), 0.36 for 16 (gpustack/runner 251).
+_CUDA_GRAPH = 23 * MIB
+# Batch sizes that vLLM captures unless told otherwise (`VllmConfig._set_cudagraph_sizes`, 0.32).
+_CAPTURED = [1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)]
+# The prefill graphs SGLang 0.5.19 captures by default, as a user measured (1.81 GB).
+_SGLANG_PREFILL_GRAPHS = 1_810_000_000
+_PAGED_PROCESS = 2200 * MIB
+_PAGED_PROCESS_PER_GPU = GIB
+
+
+def _on_paged(launch: Launch, engine: str) -> Estimate:
+    """vLLM and SGLang: they take the cache at the start, and compute in steps of a set number of tokens."""
+    shape, options = launch.shape, launch.options
+    wide = options.get("dtype") == "float32"
+    width = 4 if wide else 2
+    told = str(options.get("kv_cache_dtype", "auto"))
+    per_value = 1 if told.startswith(("fp8", "int8")) else width
+    weights = _loaded(launch, width)
+    step = launch.told("max_num_batched_tokens", launch.told("chunked_prefill_size", _STEP[engine]))
+    cache = 0 if shape.kind == "encoder" else _paged_cache(launch, per_value, step)
+    sequences = launch.told("max_num_seqs", launch.told("max_running_requests", 256))
+    sharded = max(launch.gpus, 1)
+    rows = 2 * _active_feed_forward(shape) + _active_feed_forward(shape)
+    activations = step * (rows // sharded + 4 * shape.hidden) * width
+    # Logits as they come, in 32 bits, sorted, with their places, and what is made of them: 24 bytes each.
+    sampling = min(sequences, step) * shape.vocab * 24 if shape.kind == "decoder" else 0
+    if not launch.gpus:
+        host = Part(weights, cache, activations + sampling, _PAGED_PROCESS)
+        return Estimate(host)
+    graphs = _graphs(options, engine, sequences)
+    device = Part(
+        _split(weights, launch),
+        _split(cache, launch, most=shape.kv_heads),
+        activations + sampling + graphs,
+        _CUDA_CONTEXT + _NOT_TORCH,
+    )
+    host = Part(process=_PAGED_PROCESS + launch.gpus * _PAGED_PROCESS_PER_GPU)
+    return Estimate(host, device, launch.gpus)
+
+
+# Tokens of one step: vLLM's `SchedulerConfig.DEFAULT_MAX_NUM_BATCHED_TOKENS`, SGLang's most for smaller GPUs.
+_STEP = {"vLLM": 2048, "vllm": 2048, "SGLang": 8192}
+
+
+def _paged_cache(launch: Launch, per_value: float, step: int) -> int:
+    shape = launch.shape
+    # In pages of 16 tokens; one page is never used.
+    tokens = -(-launch.context // 16) * 16
+    windowed = min(tokens, (shape.window or 0) + step)
+    per_request = shape.full_layers * tokens + shape.window_layers * windowed
+    state = shape.recurrent.bytes_per_sequence if shape.recurrent else 0
+    return round(launch.parallel * (per_request * _values_per_layer(shape) * per_value + state))
+
+
+def _graphs(options: Mapping[str, Any], engine: str, sequences: int) -> int:
+    if options.get("enforce_eager") or options.get("disable_cuda_graph"):
+        return 0
+    if engine == "SGLang":
+        return _SGLANG_PREFILL_GRAPHS + bisect_right(_CAPTURED, sequences) * _CUDA_GRAPH
+    piecewise = bisect_right(_CAPTURED, min(2 * sequences, _CAPTURED[-1]))
+    return (piecewise + bisect_right(_CAPTURED, sequences)) * _CUDA_GRAPH
+
+
+# Xinference's model process with PyTorch's CPU build and Transformers 5: 714 MiB of two measured points are neither
+# weights nor anything that grows; the build for CUDA is some 350 MiB larger.
+_TORCH_PROCESS = 715 * MIB
+
+
+def _on_torch(launch: Launch, engine: str) -> Estimate:
+    """Transformers, MLX and what runs encoders: everything grows with the requests that are there."""
+    shape = launch.shape
+    asked = launch.options.get("torch_dtype")
+    width = dtype_bytes(str(asked)) if asked else (2 if launch.gpus or engine == "MLX" else 4)
+    weights = _loaded(launch, width)
+    together = min(launch.parallel, launch.told("max_num_seqs", 16))
+    tokens = together * launch.context
+    cache = logits = 0
+    if shape.kind == "decoder":
+        windowed = min(launch.context, shape.window or 0)
+        cells = shape.full_layers * launch.context + shape.window_layers * windowed
+        state = shape.recurrent.bytes_per_sequence if shape.recurrent else 0
+        cache = together * (cells * _values_per_layer(shape) * width + state)
+        # Prompts that come together are computed together, and Xinference asks for the logits of every token.
+        logits = tokens * shape.vocab * width
+    activations = tokens * (3 * _active_feed_forward(shape) + 4 * shape.hidden) * width
+    # A request that joins others gives all of them a new cache, and the old ones are still there.
+    buffers = activations + logits + cache
+    if not launch.gpus:
+        # While weights are converted, those of the files are in memory as well.
+        converted = launch.files if weights != launch.files else 0
+        return Estimate(Part(weights, cache, max(buffers, converted - cache), _TORCH_PROCESS))
+    device = Part(_split(weights, launch), _split(cache, launch), buffers, _CUDA_CONTEXT)
+    return Estimate(Part(process=_TORCH_PROCESS + GIB), device, launch.gpus)
+
+
+def _loaded(launch: Launch, width: int) -> int:
+    """Bytes of the weights once they are loaded: those of plain formats get the width of the computation."""
+    if launch.model_format != "pytorch" or launch.quantization != "none":
+        return launch.files
+    return round(launch.files * width / dtype_bytes(launch.shape.dtype))
+
+
+def _active_feed_forward(shape: Shape) -> int:
+    """Width of what one token makes of the widest layer."""
+    experts = shape.experts
+    return max(shape.feed_forward, experts.used * experts.feed_forward + experts.shared_feed_forward if experts else 0)
+
+
+def _values_per_layer(shape: Shape) -> int:
+    """Of one token in one layer's cache."""
+    if shape.latent:
+        return shape.latent.rank + shape.latent.rope_dim
+    return shape.kv_heads * (shape.key_dim + shape.value_dim)
+
+
+def _key_value_bytes(shape: Shape, key: float, value: float) -> float:
+    if shape.latent:
+        return _values_per_layer(shape) * key
+    return shape.kv_heads * (shape.key_dim * key + shape.value_dim * value)
+
+
+def _split(size: int, launch: Launch, most: int | None = None) -> int:
+    """The share of one GPU; what has only `most` parts is kept by several."""
+    return -(-size // min(launch.gpus, most or launch.gpus))
+
+
+def _padded(tokens: int) -> int:
+    # llama.cpp rounds the cells of a cache up to this.
+    return -(-tokens // 256) * 256
