@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
 
-from biai_xinf.catalogue import Entry
-from biai_xinf.errors import UidTaken
-from biai_xinf.memory import Ledger, Placement, ledger
-from biai_xinf.resolve import Placed, Resolution, need_of, recipe_running, resolve
-from biai_xinf.specs import EngineRecipe, Recipe, UpstreamRecipe
+from biai_xinf.errors import NothingFits, UidTaken
+from biai_xinf.launches import launch_of, share_threads, upstream_of
+from biai_xinf.memory import ledger
+from biai_xinf.resolve import Resolution, Wish, recipe_running, resolve
+from biai_xinf.specs import Recipe, UpstreamRecipe
 from biai_xinf.state import Cluster, Desired, DesiredModel, Launch, ObservedModel, UpstreamLaunch
-from biai_xinf.upstreams import Upstream
-
-# Xinference's name for `parallel` differs by engine; engines left out have no such option.
-_PARALLEL = {"llama.cpp": "n_parallel", "vLLM": "max_num_seqs", "Transformers": "max_num_seqs"}
 
 
 class Action(Enum):
@@ -46,11 +41,20 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A model of which no recipe fits, and why."""
+
+    uid: str
+    error: NothingFits
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The changes in the order they are carried out, and the running models that nobody asked about."""
+    """The changes in the order they are carried out, the running models nobody asked about, and what was refused."""
 
     changes: tuple[Change, ...]
     unmanaged: tuple[str, ...]
+    refused: tuple[Refused, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -66,22 +70,49 @@ class Plan:
             Action.TERMINATE: "to stop",
             Action.KEEP: "to keep",
         }
-        return ", ".join(f"{counts[action]} {words[action]}" for action in Action if counts[action]) or "nothing to do"
+        said = [f"{counts[action]} {words[action]}" for action in Action if counts[action]]
+        if self.refused:
+            said.append(f"{len(self.refused)} refused")
+        return ", ".join(said) or "nothing to do"
 
 
 def make_plan(desired: Desired, cluster: Cluster) -> Plan:
-    """The plan from `cluster` to `desired`; models draw their memory from one ledger, in the order given.
+    """The plan from `cluster` to `desired`; all models draw their memory from one ledger, together.
 
-    Raises NothingFits where a model has no recipe that fits, UidTaken where its uid runs something else.
+    What does not fit is refused while the others are planned; a model that is asked for alone raises NothingFits.
+    UidTaken is raised where a uid runs something else.
     """
-    free = ledger(cluster.workers)
+    desired, unmanaged = _pruned(desired, cluster)
+    looks = [_look(want, cluster) for want in desired.models]
+    asked = [look for look in looks if isinstance(look, _Asked)]
+    found = resolve([look.wish for look in asked], cluster, ledger(cluster.workers))
+    refused = tuple(
+        Refused(look.uid, error) for look, error in zip(asked, found, strict=True) if isinstance(error, NothingFits)
+    )
+    if refused and len(desired.models) == 1:
+        raise refused[0].error
+    resolutions = {look.uid: one for look, one in zip(asked, found, strict=True) if isinstance(one, Resolution)}
+    placed = {uid: one.placed for uid, one in resolutions.items() if one.placed is not None}
+    threads = share_threads(placed, _staying(cluster, desired))
     changes = [_remove(uid, cluster) for uid in desired.absent]
-    for want in desired.models:
-        change, free = _change(want, cluster, free)
-        changes.append(change)
+    for look in looks:
+        if isinstance(look, Change):
+            changes.append(look)
+        elif look.uid in resolutions:
+            changes.append(_launch(look, resolutions[look.uid], threads.get(look.uid)))
+    return Plan(tuple(changes), unmanaged, refused)
+
+
+def _pruned(desired: Desired, cluster: Cluster) -> tuple[Desired, tuple[str, ...]]:
+    """The desired state with what nobody asked about: named as absent if that is wished, else left alone.
+
+    An upstream takes nothing from the others, and was added by a person by hand: it is always left alone.
+    """
     named = {*desired.absent, *(want.uid for want in desired.models)}
-    unmanaged = tuple(model.uid for model in cluster.models if model.uid not in named)
-    return Plan(tuple(changes), unmanaged)
+    unmanaged = [model for model in cluster.models if model.uid not in named]
+    absent = [model.uid for model in unmanaged if desired.prune and not model.is_upstream]
+    left = tuple(model.uid for model in unmanaged if model.uid not in absent)
+    return replace(desired, absent=(*desired.absent, *absent)), left
 
 
 def _remove(uid: str, cluster: Cluster) -> Change:
@@ -94,82 +125,57 @@ def _remove(uid: str, cluster: Cluster) -> Change:
     return Change(Action.TERMINATE, uid, f"is {model.phase}")
 
 
-def _change(want: DesiredModel, cluster: Cluster, free: Ledger) -> tuple[Change, Ledger]:
+@dataclass(frozen=True)
+class _Asked:
+    """A model that has to be launched, if anything fits."""
+
+    action: Action
+    wish: Wish
+    reason: str
+    in_place: bool
+
+    @property
+    def uid(self) -> str:
+        return self.wish.want.uid
+
+
+def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked:
     model = cluster.model(want.uid)
     # An upstream whose servers do not answer is there all the same: launching it again would not wake them.
     if model is None or (model.phase in ("failed", "stopping") and not model.is_upstream):
         reason = "is not running" if model is None else f"is {model.phase}"
-        return _launch(Action.LAUNCH, want, cluster, free, reason)
+        return _Asked(Action.LAUNCH, Wish(want), reason, in_place=False)
     if model.phase == "launching":
-        return Change(Action.KEEP, want.uid, "is being launched already", pending=True), free
-    running = recipe_running(want.entry.spec, model)
+        return Change(Action.KEEP, want.uid, "is being launched already", pending=True)
+    running = recipe_running(want, model)
     if running is None and not want.upgrade:
         raise _taken(want, model)
-    if running is not None and want.recipe in (None, running.name) and not want.upgrade:
-        return Change(Action.KEEP, want.uid, f"runs recipe {running.name}", recipe=running), free
-    change, left = _launch(Action.RELAUNCH, want, cluster, free, f"runs {_describe(model)}")
-    if running is not None and change.recipe == running:
-        best = f"runs recipe {running.name}, the best that fits"
-        return Change(Action.KEEP, want.uid, best, recipe=running), free
-    return change, left
+    if running is not None and want.allows(running.name) and not want.upgrade:
+        return Change(Action.KEEP, want.uid, f"runs recipe {running.name}{_missing(want, model)}", recipe=running)
+    return _Asked(Action.RELAUNCH, Wish(want, running), f"runs {_describe(model)}", model.is_upstream)
 
 
-def _launch(action: Action, want: DesiredModel, cluster: Cluster, free: Ledger, reason: str) -> tuple[Change, Ledger]:
-    found = resolve(want, cluster, free)
-    change = Change(action, want.uid, reason, recipe=found.recipe, resolution=found)
-    if isinstance(found.taken, Placed):
-        recipe, placement = found.taken.recipe, found.taken.placement
-        launch = launch_of(want.entry, recipe, placement, want.uid)
-        return replace(change, launch=launch), free.book(need_of(recipe), placement)
-    model = cluster.model(want.uid)
-    in_place = model is not None and model.is_upstream
-    return replace(change, launch=upstream_of(want.entry, found.taken, want.uid), in_place=in_place), free
+def _missing(want: DesiredModel, model: ObservedModel) -> str:
+    """How many replicas run, where fewer do than are wished."""
+    ready = sum(replica.phase == "ready" for replica in model.replicas)
+    # A supervisor that was restarted has forgotten the replicas.
+    if model.is_upstream or not model.replicas or ready >= want.replicas:
+        return ""
+    return f", {ready} of {want.replicas} replicas"
 
 
-def upstream_of(entry: Entry, recipe: UpstreamRecipe, uid: str) -> UpstreamLaunch:
-    """The upstream that serves the spec's model under `uid`."""
-    upstream = Upstream(
-        name=uid,
-        role=entry.spec.role,
-        servers=[recipe.upstream],
-        context=recipe.requires.context,
-        defaults=entry.spec.defaults,
-    )
-    return UpstreamLaunch(upstream)
+def _staying(cluster: Cluster, desired: Desired) -> Cluster:
+    return replace(cluster, models=tuple(model for model in cluster.models if model.uid not in desired.absent))
 
 
-def launch_of(entry: Entry, recipe: EngineRecipe, placement: Placement, uid: str) -> Launch:
-    """The launch of one recipe at one place, in the words of Xinference's `POST /v1/models`."""
-    body: dict[str, Any] = {
-        "model_uid": uid,
-        "model_type": entry.spec.model_type,
-        "model_engine": recipe.engine,
-        **recipe.model.model_dump(exclude_none=True),
-        **_sizing(entry, recipe),
-        **recipe.engine_options,
-        **_where(placement),
-    }
-    if (path := entry.model_path(recipe)) is not None:
-        body["model_path"] = path
-    return Launch(body, entry.spec.model_type, entry.registrations.get(recipe.name))
-
-
-def _sizing(entry: Entry, recipe: EngineRecipe) -> dict[str, Any]:
-    sizing: dict[str, Any] = {}
-    # Xinference 4.1 answers 400 to `context_length` for embedding and rerank models.
-    if recipe.requires.context is not None and entry.spec.model_type == "LLM":
-        sizing["context_length"] = recipe.requires.context
-    if recipe.requires.parallel is not None and recipe.engine in _PARALLEL:
-        sizing[_PARALLEL[recipe.engine]] = recipe.requires.parallel
-    return sizing
-
-
-def _where(placement: Placement) -> dict[str, Any]:
-    """Explicit placement: left alone, Xinference 4.1 ignores memory when it picks a device."""
-    if not placement.gpus:
-        return {"worker_ip": placement.worker, "n_gpu": None}
-    device = {"worker_ip": placement.worker, "n_gpu": len(placement.gpus), "gpu_idx": list(placement.gpus)}
-    return {"replica": 1, "replica_config": [{"devices": [device]}]}
+def _launch(asked: _Asked, found: Resolution, threads: int | None) -> Change:
+    want, recipe = asked.wish.want, found.recipe
+    change = Change(asked.action, asked.uid, asked.reason, recipe=recipe, resolution=found)
+    if found.placed is not None:
+        return replace(change, launch=launch_of(want, found.placed, threads))
+    if isinstance(recipe, UpstreamRecipe) and recipe != asked.wish.running:
+        return replace(change, launch=upstream_of(want.entry, recipe, asked.uid), in_place=asked.in_place)
+    return Change(Action.KEEP, asked.uid, f"runs recipe {recipe.name}, the best that fits", recipe=recipe)
 
 
 def _taken(want: DesiredModel, model: ObservedModel) -> UidTaken:

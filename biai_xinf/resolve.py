@@ -1,16 +1,32 @@
-"""Pick a recipe: the best one that fits what was observed, with a reason for every one that was not taken."""
+"""Decide the models of a plan together: for each the best recipe that leaves the others their places, and why that one.
+
+Whether the cluster could run a recipe at all is judged recipe by recipe; who gets which memory is decided for all of
+them at once (`allocate`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pydantic import TypeAdapter, ValidationError
 
+from biai_xinf.allocate import Item, Taken, allocate
 from biai_xinf.errors import NothingFits
-from biai_xinf.memory import Ledger, Need, Placement
+from biai_xinf.forms import forms_of
+from biai_xinf.memory import Form, Ledger, Placement
 from biai_xinf.specs import EngineRecipe, ModelSpec, Recipe, UpstreamRecipe
 from biai_xinf.state import Cluster, DesiredModel, ObservedModel, Server, Weights
 from biai_xinf.upstreams import Uid
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A model to be launched. `running` is the recipe it runs now: it keeps that unless a better one fits."""
+
+    want: DesiredModel
+    running: Recipe | None = None
 
 
 @dataclass(frozen=True)
@@ -23,51 +39,47 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Placed:
-    """An engine's recipe, and where its replica goes."""
+    """An engine's recipe, the form it was laid out in, and where each replica goes."""
 
     recipe: EngineRecipe
-    placement: Placement
+    form: Form
+    placements: tuple[Placement, ...]
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What was taken (an upstream's recipe goes nowhere), and a verdict on every recipe in the spec's order."""
+    """The recipe taken, and a verdict on every recipe in the spec's order.
 
-    taken: Placed | UpstreamRecipe
+    `placed` is None for what takes no memory here: an upstream, and a recipe that runs already.
+    """
+
+    recipe: Recipe
+    placed: Placed | None
     verdicts: tuple[Verdict, ...]
 
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe taken."""
-        return self.taken.recipe if isinstance(self.taken, Placed) else self.taken
 
-    @property
-    def placement(self) -> Placement | None:
-        """Where it goes; None for an upstream."""
-        return self.taken.placement if isinstance(self.taken, Placed) else None
-
-
-def resolve(want: DesiredModel, cluster: Cluster, ledger: Ledger) -> Resolution:
-    """The first recipe of the spec that fits; NothingFits names each recipe and its reason."""
-    spec = want.entry.spec
-    if want.recipe is not None:
-        want.entry.recipe(want.recipe)
-    verdicts: list[Verdict] = []
-    taken: Placed | UpstreamRecipe | None = None
-    for recipe in spec.recipes:
-        outcome = "a better recipe fits" if taken else _try(want, recipe, cluster, ledger)
-        if not isinstance(outcome, str):
-            taken = outcome
-        verdicts.append(Verdict(recipe, outcome if isinstance(outcome, str) else None))
-    if taken is None:
-        raise _nothing_fits(spec, verdicts)
-    return Resolution(taken, tuple(verdicts))
+def by_reason(verdicts: Iterable[Verdict]) -> list[tuple[str, str | None]]:
+    """The names of recipes and their reason; neighbours that share one are told together."""
+    told: list[tuple[str, str | None]] = []
+    for reason, group in groupby(verdicts, key=lambda verdict: verdict.reason):
+        names = [verdict.recipe.name for verdict in group]
+        together = ", ".join(names) if len(names) < 3 else f"{names[0]} to {names[-1]} ({len(names)} recipes)"
+        told.append((together, reason))
+    return told
 
 
-def need_of(recipe: EngineRecipe) -> Need:
-    """What one replica of a recipe takes."""
-    requires = recipe.requires
-    return Need(memory=requires.memory or 0, gpus=requires.gpus, vram=requires.vram or 0)
+# The forms a recipe may take (none where it takes no memory), or why it cannot run.
+Judgement = tuple[Form, ...] | str
+
+
+def resolve(wishes: Sequence[Wish], cluster: Cluster, ledger: Ledger) -> tuple[Resolution | NothingFits, ...]:
+    """For each model the recipe it gets, booked in the ledger, or an error that names every recipe and its reason."""
+    judgements = [
+        tuple(_judge(wish, recipe, cluster, ledger) for recipe in wish.want.entry.spec.recipes) for wish in wishes
+    ]
+    taken = allocate([_item(wish, judged) for wish, judged in zip(wishes, judgements, strict=True)], ledger)
+    outcome = _Outcome(tuple(wishes), taken, ledger)
+    return tuple(_resolution(index, judged, outcome) for index, judged in enumerate(judgements))
 
 
 def weights_of(recipe: EngineRecipe) -> Weights:
@@ -81,9 +93,13 @@ def weights_of(recipe: EngineRecipe) -> Weights:
     )
 
 
-def recipe_running(spec: ModelSpec, model: ObservedModel) -> Recipe | None:
-    """The recipe that a running model equals, if any: same weights on the same engine, or the same server."""
-    return next((recipe for recipe in spec.recipes if _equals(recipe, model)), None)
+def recipe_running(want: DesiredModel, model: ObservedModel) -> Recipe | None:
+    """The recipe that a running model equals, if any: same weights on the same engine, or the same server.
+
+    Of several that differ in what Xinference does not tell (context, parallel), one that is wished.
+    """
+    equal = [recipe for recipe in want.entry.spec.recipes if _equals(recipe, model)]
+    return next((recipe for recipe in equal if want.allows(recipe.name)), equal[0] if equal else None)
 
 
 def _equals(recipe: Recipe, model: ObservedModel) -> bool:
@@ -111,19 +127,81 @@ def same_weights(one: Weights, other: Weights) -> bool:
     return one.model_name == other.model_name and all(a == b for a, b in pairs if a is not None and b is not None)
 
 
-def _try(want: DesiredModel, recipe: Recipe, cluster: Cluster, ledger: Ledger) -> Placed | UpstreamRecipe | str:
-    if want.recipe is not None and recipe.name != want.recipe:
-        return f"`{want.recipe}` was asked for"
+def _judge(wish: Wish, recipe: Recipe, cluster: Cluster, ledger: Ledger) -> Judgement:
+    want = wish.want
+    if not want.allows(recipe.name):
+        return f"{' or '.join(f'`{name}`' for name in want.recipes or ())} was asked for"
     if recipe.demonstration and not want.allow_demonstration:
         return "only a demonstration; ask for it by name"
+    if recipe == wish.running:
+        return ()
     if isinstance(recipe, UpstreamRecipe):
-        return _cannot_relay(want.uid, cluster) or recipe
+        return _cannot_relay(want.uid, cluster) or ()
     if recipe.ships_with_us and not cluster.on_this_machine:
         return "its weights lie on this machine, the cluster runs elsewhere"
-    place = ledger.place(need_of(recipe))
-    if isinstance(place, str):
-        return place
-    return _engine_refuses(want.entry.spec, recipe, cluster) or _out_of_reach(recipe, cluster) or Placed(recipe, place)
+    forms = forms_of(want, recipe, cluster.workers, ledger)
+    if isinstance(forms, str):
+        return forms
+    return _engine_refuses(want.entry.spec, recipe, cluster) or _out_of_reach(recipe, cluster) or forms
+
+
+def _item(wish: Wish, judgements: Iterable[Judgement]) -> Item:
+    choices = tuple(None if isinstance(judged, str) else judged for judged in judgements)
+    return Item(choices, wish.want.replicas, wish.want.policy)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What all models got, and what is left."""
+
+    wishes: tuple[Wish, ...]
+    taken: tuple[Taken | None, ...]
+    left: Ledger
+
+
+def _resolution(index: int, judgements: Sequence[Judgement], outcome: _Outcome) -> Resolution | NothingFits:
+    spec, taken = outcome.wishes[index].want.entry.spec, outcome.taken[index]
+    verdicts = [
+        Verdict(recipe, _reason(index, number, judged, outcome))
+        for number, (recipe, judged) in enumerate(zip(spec.recipes, judgements, strict=True))
+    ]
+    if taken is None:
+        return _nothing_fits(spec, verdicts)
+    recipe = spec.recipes[taken.choice]
+    placed = None
+    if taken.form is not None and isinstance(recipe, EngineRecipe):
+        placed = Placed(recipe, taken.form, taken.placements)
+    return Resolution(recipe, placed, tuple(verdicts))
+
+
+def _reason(index: int, number: int, judged: Judgement, outcome: _Outcome) -> str | None:
+    taken = outcome.taken[index]
+    if taken is not None and number >= taken.choice:
+        return None if number == taken.choice else "a better recipe fits"
+    return judged if isinstance(judged, str) else _crowded_out(index, judged, outcome)
+
+
+def _crowded_out(index: int, forms: tuple[Form, ...], outcome: _Outcome) -> str:
+    """Why a recipe was not taken that would fit if this model were alone."""
+    left, own, replicas = Ledger(outcome.left.free), outcome.taken[index], outcome.wishes[index].want.replicas
+    for placement in own.placements if own else ():
+        if own and own.form:
+            left.release(own.form.need, placement)
+    others = _others(index, forms, outcome)
+    if any(len(left.places(form, replicas)) == replicas for form in forms):
+        return f"would leave too little for {others}"
+    return f"{left.refusal(forms, replicas)} beside {others}"
+
+
+def _others(index: int, forms: tuple[Form, ...], outcome: _Outcome) -> str:
+    """The models on the workers that the forms could use."""
+    workers = {worker for form in forms for worker in form.where}
+    there = [
+        f"`{wish.want.uid}`"
+        for other, (wish, taken) in enumerate(zip(outcome.wishes, outcome.taken, strict=True))
+        if other != index and taken and any(workers & set(placement.workers) for placement in taken.placements)
+    ]
+    return " and ".join(there) if 0 < len(there) <= 2 else "the other models"
 
 
 def _cannot_relay(uid: str, cluster: Cluster) -> str | None:
@@ -163,9 +241,10 @@ def _out_of_reach(recipe: EngineRecipe, cluster: Cluster) -> str | None:
 
 
 def _nothing_fits(spec: ModelSpec, verdicts: list[Verdict]) -> NothingFits:
-    width = max(len(verdict.recipe.name) for verdict in verdicts)
+    told = by_reason(verdicts)
+    width = max(len(names) for names, _ in told)
     return NothingFits(
         f"no recipe of `{spec.name}` fits this cluster",
-        details=[f"{verdict.recipe.name + ':':<{width + 1}} {verdict.reason}" for verdict in verdicts],
+        details=[f"{names + ':':<{width + 1}} {reason}" for names, reason in told],
         hint="`biai-xinf doctor` shows what each worker offers",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from biai_xinf.hardware import Worker
+from biai_xinf.memory import Policy
 
 if TYPE_CHECKING:
     # Only named here: `status` starts faster without the catalogue.
@@ -108,24 +109,36 @@ class Cluster:
 
 @dataclass(frozen=True)
 class DesiredModel:
-    """One model that should run: one of its spec's recipes (`recipe`: just that one) under `uid`.
+    """One model that should run: one of its spec's recipes (of `recipes`, where they are given) under `uid`.
 
-    A running recipe is kept though a better one fits, unless `upgrade` asks for it.
+    A running recipe is kept though a better one fits, unless `upgrade` asks for it. `context` (tokens one request may
+    hold) and `parallel` (requests one replica serves at once) are the recipe's where they are None. `workers` are the
+    addresses it may run on, None: any.
     """
 
     uid: str
     entry: Entry
-    recipe: str | None = None
+    recipes: tuple[str, ...] | None = None
     upgrade: bool = False
     allow_demonstration: bool = False
+    replicas: int = 1
+    policy: Policy = "spread"
+    context: int | None = None
+    parallel: int | None = None
+    workers: frozenset[str] | None = None
+
+    def allows(self, recipe: str) -> bool:
+        """Whether the recipe of that name may be taken."""
+        return self.recipes is None or recipe in self.recipes
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What should be: models that run, and uids that do not. What neither names is left alone."""
+    """What should be: models that run, and uids that do not. What neither names is left alone, unless `prune`."""
 
     models: tuple[DesiredModel, ...] = ()
     absent: tuple[str, ...] = ()
+    prune: bool = False
 
 
 @dataclass(frozen=True)

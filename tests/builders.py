@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from biai_xinf.catalogue import Entry
 from biai_xinf.hardware import Gpu, Worker
+from biai_xinf.shapes import Shape
 from biai_xinf.specs import MODEL_SPEC, EngineRecipe
 from biai_xinf.state import Cluster, DesiredModel, ObservedModel, Phase, Replica, Server, Weights
 from biai_xinf.units import GIB
@@ -49,7 +51,9 @@ def spec_data(*recipes: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def entry(*recipes: dict[str, Any], folder: Path = Path("/specs"), **more: Any) -> Entry:
+def entry(
+    *recipes: dict[str, Any], folder: Path = Path("/specs"), shapes: Mapping[str, Shape] | None = None, **more: Any
+) -> Entry:
     """A catalogue entry of a SQL spec with these recipes."""
     spec = MODEL_SPEC.validate_python(spec_data(*recipes, **more))
     registrations = {
@@ -57,19 +61,29 @@ def entry(*recipes: dict[str, Any], folder: Path = Path("/specs"), **more: Any) 
         for found in spec.recipes
         if isinstance(found, EngineRecipe) and found.registration
     }
-    return Entry(spec, folder / f"{spec.name}.yaml", registrations)
+    return Entry(spec, folder / f"{spec.name}.yaml", registrations, shapes or {})
 
 
-def want(*recipes: dict[str, Any], **more: Any) -> DesiredModel:
+def want(*recipes: dict[str, Any], uid: str = "coder", **more: Any) -> DesiredModel:
     """A wish for one model with these recipes."""
-    return DesiredModel("coder", entry(*recipes), **more)
+    return DesiredModel(uid, entry(*recipes), **more)
 
 
-def worker(address: str = "10.0.0.1:1", *, ram: float | None = 16, gpus: tuple[float, ...] = ()) -> Worker:
-    """A worker with `ram` GiB free, and GPUs with these many GiB free."""
+def worker(
+    address: str = "10.0.0.1:1",
+    *,
+    ram: float | None = 16,
+    gpus: tuple[float, ...] = (),
+    capability: str | None = None,
+    **more: Any,
+) -> Worker:
+    """A worker with `ram` GiB free, and GPUs with these many GiB free, all of the same compute capability."""
     free = None if ram is None else round(ram * GIB)
-    cards = tuple(Gpu(index, round(size * GIB), round(size * GIB)) for index, size in enumerate(gpus))
-    return Worker(address, cpus=8, memory_total=free, memory_free=free, gpus=cards)
+    cards = tuple(
+        Gpu(index, round(size * GIB), round(size * GIB), compute_capability=capability)
+        for index, size in enumerate(gpus)
+    )
+    return Worker(address, **{"cpus": 8, "memory_total": free, "memory_free": free, "gpus": cards, **more})
 
 
 def cluster(*workers: Worker, models: tuple[ObservedModel, ...] = (), here: bool = True, **more: Any) -> Cluster:

@@ -124,9 +124,8 @@ def test_nothing_fits_lists_every_recipe_with_its_reason(fake: FakeXinference) -
     assert (result.exit_code, result.stderr) == (
         1,
         "error: no recipe of `coder` fits this cluster\n"
-        "  huge: needs a GPU with 80 GiB free, no worker has a GPU\n"
-        "  gpu:  needs a GPU with 20 GiB free, no worker has a GPU\n"
-        "  cpu:  needs 4 GiB of free memory, the most is 2 GiB\n"
+        "  huge, gpu: needs a GPU, no worker has one\n"
+        "  cpu:       needs 4 GiB of free memory, the most is 2 GiB\n"
         "\n"
         "hint: `biai-xinf doctor` shows what each worker offers\n",
     )
@@ -135,7 +134,7 @@ def test_nothing_fits_lists_every_recipe_with_its_reason(fake: FakeXinference) -
 def test_no_worker_is_a_reason_too(fake: FakeXinference) -> None:
     fake.workers = []
 
-    assert "cpu:  no worker is there to run it" in at(fake, "launch", "coder").stderr
+    assert "huge to cpu (3 recipes): no worker is there to run it" in at(fake, "launch", "coder").stderr
 
 
 def test_a_model_that_answers_wrong_is_reported_and_not_left_as_ready(fake: FakeXinference) -> None:
@@ -349,8 +348,53 @@ def test_status_as_json_keeps_bytes_and_unknowns(fake: FakeXinference) -> None:
 
     seen = json.loads(at(fake, "status", "--json").stdout)
 
-    assert seen["workers"][0]["gpus"] == [{"index": 0, "total": 24 * GIB, "free": 24 * GIB, "name": "L4"}]
+    (worker,) = seen["workers"]
+    assert worker["gpus"] == [
+        {
+            "index": 0,
+            "total": 24 * GIB,
+            "free": 24 * GIB,
+            "name": "L4",
+            "compute_capability": None,
+            "driver": None,
+        }
+    ]
+    assert (worker["engines"], worker["cpu_flags"], worker["disk_free"]) == (None, None, None)
     assert seen["models"][0]["weights"]["quantization"] == "q-gpu"
+
+
+FACTS = {
+    "biai_xinf": "0.1.0",
+    "cpu": {"model": "AMD EPYC 7B13", "threads": 8, "flags": ["avx2", "fma"]},
+    "disk": {"path": "/models", "total": 900 * GIB, "free": 300 * GIB},
+    "gpus": [
+        {"index": 0, "name": "L4", "compute_capability": "8.9", "driver": "570.133.20"},
+        {"index": 1, "name": "Quadro P2000", "compute_capability": "6.1", "driver": "570.133.20"},
+    ],
+    "gpu_devices": [0],
+    "engines": {"vLLM": "0.32.0", "llama.cpp": "2026.10.11549"},
+    "virtual_env": False,
+}
+
+
+def test_status_asks_the_workers_for_more_when_told_to() -> None:
+    other = FakeWorker("127.0.0.1:20002")
+    installing = FakeWorker("127.0.0.1:20003", facts={**FACTS, "gpus": [], "virtual_env": True})
+    told = FakeWorker(gpus=[FakeGpu("L4", 24 * GIB)], facts=FACTS)
+    with FakeXinference([told, other, installing], extension=True) as fake:
+        wide = at(fake, "status", "--wide").stdout.splitlines()
+        seen = json.loads(at(fake, "status", "--json").stdout)["workers"][0]
+
+    headings, first, second, third = wide[wide.index("") + 1 :]
+    assert headings.split("  ")[0] == "WORKER"
+    assert first == (
+        "127.0.0.1:20001  AMD EPYC 7B13  300 GiB    0: compute capability 8.9, driver 570.133.20; "
+        "Quadro P2000, not placed on, compute capability 6.1, driver 570.133.20  llama.cpp 2026.10.11549, vLLM 0.32.0"
+    )
+    assert second.split() == ["127.0.0.1:20002", "unknown", "unknown", "none", "unknown"]
+    assert third.endswith("  installed when launched")
+    assert seen["engines"] == FACTS["engines"]
+    assert seen["cpu_flags"] == ["avx2", "fma"]
 
 
 def test_ask_answers_with_sql_and_rows(fake: FakeXinference, tmp_path: Path) -> None:

@@ -5,16 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biai_xinf.errors import NothingFits, UnknownName
-from biai_xinf.memory import ledger
-from biai_xinf.resolve import Resolution, resolve
+from biai_xinf.memory import Placement, ledger
+from biai_xinf.resolve import Resolution, Wish, resolve
 from biai_xinf.state import Cluster, DesiredModel, Hub, Weights
-from tests.builders import cluster, recipe, want, worker
+from tests.builders import cluster, entry, recipe, want, worker
 
 OUT_OF_REACH = Hub("hub.example", in_reach=False)
 
 
 def resolved(wish: DesiredModel, seen: Cluster) -> Resolution:
-    return resolve(wish, seen, ledger(seen.workers))
+    (found,) = resolve([Wish(wish)], seen, ledger(seen.workers))
+    if isinstance(found, NothingFits):
+        raise found
+    return found
+
+
+def resolved_together(*wishes: DesiredModel, seen: Cluster) -> tuple[Resolution | NothingFits, ...]:
+    return resolve([Wish(wish) for wish in wishes], seen, ledger(seen.workers))
 
 
 def reasons(found: Resolution) -> list[tuple[str, str | None]]:
@@ -31,7 +38,8 @@ def test_the_best_recipe_that_fits_is_taken_and_the_others_say_why_not() -> None
         ("middle", None),
         ("small", "a better recipe fits"),
     ]
-    assert found.placement.gpus == (0,)
+    assert found.placed is not None
+    assert found.placed.placements == (Placement("10.0.0.1:1", (0,)),)
 
 
 def test_nothing_fits_names_every_recipe_and_its_reason() -> None:
@@ -42,7 +50,7 @@ def test_nothing_fits_names_every_recipe_and_its_reason() -> None:
 
     assert str(caught.value) == (
         "no recipe of `coder` fits this cluster\n"
-        "  gpu-80g: needs a GPU with 48 GiB free, no worker has a GPU\n"
+        "  gpu-80g: needs a GPU, no worker has one\n"
         "  cpu:     needs 64 GiB of free memory, the most is 16 GiB\n"
         "\n"
         "hint: `biai-xinf doctor` shows what each worker offers"
@@ -50,14 +58,14 @@ def test_nothing_fits_names_every_recipe_and_its_reason() -> None:
 
 
 def test_a_recipe_asked_for_by_name_is_the_only_one_tried() -> None:
-    found = resolved(want(recipe("best"), recipe("other"), recipe="other"), cluster())
+    found = resolved(want(recipe("best"), recipe("other"), recipes=("other",)), cluster())
 
     assert reasons(found) == [("best", "`other` was asked for"), ("other", None)]
 
 
 def test_a_recipe_that_the_spec_lacks_is_refused_with_those_it_has() -> None:
     with pytest.raises(UnknownName, match="`coder` has no recipe `nope`") as caught:
-        resolved(want(recipe("best"), recipe("other"), recipe="nope"), cluster())
+        entry(recipe("best"), recipe("other")).recipe("nope")
 
     assert caught.value.hint == "it has `best`, `other`"
 
@@ -125,3 +133,48 @@ def test_the_recipe_taken_is_the_first_that_fits(sizes: list[tuple[int, int]], r
         taken = None
 
     assert taken == (f"r{fits.index(True)}" if any(fits) else None)
+
+
+def test_a_recipe_that_others_crowd_out_says_beside_whom() -> None:
+    big, small = want(recipe("big", gpus=1, gib=20), recipe("small", gpus=1, gib=8), uid="one"), want(uid="two")
+    only_gpu = want(recipe("gpu", gpus=1, gib=12), uid="two")
+
+    alone, _ = resolved_together(big, small, seen=cluster(worker(gpus=(24,))))
+    beside, other = resolved_together(big, only_gpu, seen=cluster(worker(gpus=(24,))))
+
+    assert isinstance(alone, Resolution)
+    assert isinstance(beside, Resolution)
+    assert isinstance(other, Resolution)
+    assert reasons(alone) == [("big", None), ("small", "a better recipe fits")]
+    assert reasons(beside) == [
+        ("big", "needs a GPU with 20 GiB free, the most is 12 GiB beside `two`"),
+        ("small", None),
+    ]
+    assert reasons(other) == [("gpu", None)]
+
+
+def test_a_model_that_finds_no_room_beside_others_is_refused_and_they_are_not() -> None:
+    one, two = want(recipe("only", gib=10), uid="one"), want(recipe("only", gib=10), uid="two")
+
+    placed, refused = resolved_together(one, two, seen=cluster(worker(ram=16)))
+
+    assert isinstance(placed, Resolution)
+    assert isinstance(refused, NothingFits)
+    assert refused.details == ["only: needs 10 GiB of free memory, the most is 6 GiB beside `one`"]
+
+
+def test_too_few_places_for_all_replicas_are_counted() -> None:
+    with pytest.raises(NothingFits) as caught:
+        resolved(want(recipe("gpu", gpus=1, gib=20), replicas=3), cluster(worker(gpus=(24, 24, 8))))
+
+    assert caught.value.details == ["gpu: has room for 2 of 3 replicas, each needs a GPU with 20 GiB free"]
+
+
+def test_what_runs_keeps_its_recipe_without_taking_memory_again() -> None:
+    wish = want(recipe("best", gib=99), recipe("small", gib=8), upgrade=True)
+    seen = cluster(worker(ram=2))
+
+    (found,) = resolve([Wish(wish, running=wish.entry.recipe("small"))], seen, ledger(seen.workers))
+
+    assert isinstance(found, Resolution)
+    assert (found.recipe.name, found.placed) == ("small", None)

@@ -96,7 +96,7 @@ def test_an_upstream_takes_no_memory_and_no_worker() -> None:
 
     assert change.action is Action.LAUNCH
     assert change.resolution is not None
-    assert change.resolution.placement is None
+    assert change.resolution.placed is None
 
 
 def test_without_the_extension_the_next_recipe_is_taken() -> None:
