@@ -10,6 +10,8 @@ BiaiXinfError
 ├── WrongAnswers          the model answers, but not what its probe expects
 ├── QuestionFailed        a question could not be answered from the database
 ├── LocalServiceFailed    the local Xinference did not start, or could not be stopped
+├── PlanMovedOn           a kept plan is no longer what would be done
+├── CannotJoin            this machine cannot be part of the cluster as it is
 ├── UpstreamFailed        a server that was asked directly did not answer, or refused us
 └── XinferenceError       a request to Xinference failed
     ├── Unreachable       nothing answers at the endpoint, or not in time
@@ -78,6 +80,14 @@ class QuestionFailed(BiaiXinfError):
 
 class LocalServiceFailed(BiaiXinfError):
     """The local Xinference did not start, or could not be stopped."""
+
+
+class PlanMovedOn(BiaiXinfError):
+    """A plan that was kept is no longer what would be done; nothing was changed."""
+
+
+class CannotJoin(BiaiXinfError):
+    """This machine cannot be part of the cluster as it is; nothing was started."""
 
 
 class UpstreamFailed(BiaiXinfError):

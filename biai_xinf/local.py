@@ -166,7 +166,14 @@ def _refuse_contradiction(service: LocalService, port: int | None, auth: bool, s
 
 
 def _launcher(port: int, stock: bool) -> list[str]:
-    """The command that runs Xinference, after a look at what would make it fail later and less clearly."""
+    """The command that runs Xinference."""
+    look_before_start()
+    options = ["--host", ports.LOOPBACK, "--port", str(port)]
+    return [sys.executable, "-m", "biai_xinf.local_server", *["--stock"] * stock, "local", *options]
+
+
+def look_before_start() -> None:
+    """LocalServiceFailed for what would make Xinference fail here later and less clearly."""
     if importlib.util.find_spec("xinference") is None:
         raise LocalServiceFailed(
             f"Xinference is not installed in {sys.executable}", hint="pip install 'biai-xinf[server]'"
@@ -178,8 +185,6 @@ def _launcher(port: int, stock: bool) -> list[str]:
             f"the disk of {directory} has {format_size(free)} free, Xinference needs at least 1 GiB",
             hint="free some space, or set XINFERENCE_HOME to a folder on another disk",
         )
-    options = ["--host", ports.LOOPBACK, "--port", str(port)]
-    return [sys.executable, "-m", "biai_xinf.local_server", *["--stock"] * stock, "local", *options]
 
 
 def _spawn(command: Sequence[str], port: int, auth: bool, stock: bool) -> LocalService:
@@ -192,7 +197,7 @@ def _spawn(command: Sequence[str], port: int, auth: bool, stock: bool) -> LocalS
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(auth),
+            env=environment(auth),
             # Python puts the current folder before its own library: ours holds nothing to import.
             cwd=home(),
             # Survives the terminal; hidden rather than detached on Windows, where children open windows.
@@ -227,8 +232,8 @@ def _refuse_taken(port: int) -> None:
     raise LocalServiceFailed(f"port {port} is taken by {ports.who_answers(port)}", hint=hint)
 
 
-def _environment(auth: bool) -> dict[str, str]:
-    """Our settings; the user's own win, except where the service would not be what we say it is."""
+def environment(auth: bool) -> dict[str, str]:
+    """What Xinference is started with: the user's own settings win, except where it would not be what we say it is."""
     # Our own logins are no business of the models, whose processes inherit all this.
     own = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     return {

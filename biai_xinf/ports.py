@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -12,29 +13,32 @@ import urllib.request
 LOOPBACK = "127.0.0.1"
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now; PermissionError where only root may."""
+def is_free(port: int, address: str = LOOPBACK) -> bool:
+    """Whether a server could listen on this port of ours now; PermissionError where only root may.
+
+    OSError where this machine has no such address.
+    """
     with socket.socket() as visitor:
         visitor.settimeout(1)
         # Asked first: macOS lets a second server bind to loopback beside one that listens on every address.
-        if visitor.connect_ex((LOOPBACK, port)) == 0:
+        if visitor.connect_ex((address, port)) == 0:
             return False
     with socket.socket() as listener:
         if os.name == "posix":
             # As servers do: connections a stopped server left in TIME_WAIT do not count.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((LOOPBACK, port))
-        except PermissionError:
-            raise
-        except OSError:
+            listener.bind((address, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True
 
 
-def next_free(port: int) -> int | None:
+def next_free(port: int, address: str = LOOPBACK) -> int | None:
     """The first free port after this one; None where the next hundred are all taken."""
-    return next((other for other in range(port + 1, min(port + 101, 65536)) if is_free(other)), None)
+    return next((other for other in range(port + 1, min(port + 101, 65536)) if is_free(other, address)), None)
 
 
 def who_answers(port: int) -> str:

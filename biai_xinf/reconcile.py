@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
+from threading import Event
 
 from pydantic import ValidationError
 
@@ -17,6 +18,7 @@ from biai_xinf.execute import execute, remove
 from biai_xinf.observe import observe
 from biai_xinf.plan import Action, Change, Plan, make_plan
 from biai_xinf.progress import Report
+from biai_xinf.side_by_side import side_by_side
 from biai_xinf.specs import ModelSpec
 from biai_xinf.state import Cluster, Desired
 from biai_xinf.upstreams import ServedModel
@@ -49,13 +51,32 @@ def prepare(client: Client, desired: Desired) -> tuple[Cluster, Plan]:
 
 
 def carry_out(client: Client, plan: Plan, desired: Desired, teller: Teller) -> tuple[Outcome, ...]:
-    """Do what the plan says, one change after the other; one that fails does not stop the others, a person does."""
+    """Do what the plan says; a change that fails does not stop the others, a person stops them all.
+
+    What stops comes first, for the rest may need its memory. Then workers are busy side by side, each of them with
+    one change at a time: starting an engine is work for its processor, and two that start share it.
+    """
+    stopping = [change for change in plan.changes if change.action is Action.TERMINATE]
+    others = [change for change in plan.changes if change.action is not Action.TERMINATE]
     specs = {want.uid: want.entry.spec for want in desired.models}
-    outcomes = []
-    for change in plan.changes:
+
+    def work(change: Change, stopped: Event) -> Outcome:
         with teller(change) as report:
-            outcomes.append(_carry_out(client, change, specs.get(change.uid), report))
-    return tuple(outcomes)
+            return _carry_out(client, change, specs.get(change.uid), _listening(report, stopped))
+
+    done = side_by_side(stopping, work) | side_by_side(others, work)
+    return tuple(done[change.uid] for change in plan.changes)
+
+
+def _listening(report: Report, stopped: Event) -> Report:
+    """A report through which a thread hears that a person stopped everything: only the main one is interrupted."""
+
+    def listen(fraction: float | None, stage: str) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        report(fraction, stage)
+
+    return listen
 
 
 def _carry_out(client: Client, change: Change, spec: ModelSpec | None, report: Report) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,20 +39,32 @@ def load(path: Path, adapter: TypeAdapter[T]) -> T:
     except UnicodeDecodeError as error:
         raise BadFile(f"{path}: is not UTF-8 text") from error
     except yaml.YAMLError as error:
-        raise _not_yaml(path, error) from error
+        raise _not_yaml(path, text, error) from error
     if node is None:
         raise BadFile(f"{path}: is empty")
-    _refuse_repeated_keys(path, node)
+    _refuse_tricks(path, node)
     try:
         return adapter.validate_python(yaml.load(text, Loader=_Loader))
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, text, error) from error
     except ValidationError as error:
         raise _not_valid(path, node, error) from error
 
 
-def _not_yaml(path: Path, error: yaml.YAMLError) -> BadFile:
+def where(path: Path, loc: tuple[int | str, ...]) -> str:
+    """`file:line: field` of a place in a file that was loaded before, for what only others can find wrong with it."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    fields, line = _locate(node, loc) if node else ([], 1)
+    return f"{path}:{line}: {'.'.join(fields)}"
+
+
+def _not_yaml(path: Path, text: str, error: yaml.YAMLError) -> BadFile:
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return BadFile(f"{path}:{line}: is not YAML: holds the control character #x{error.character:04x}")
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return BadFile(f"{path}:{error.problem_mark.line + 1}: is not YAML: {error.problem}")
-    return BadFile(f"{path}: is not YAML: {error}")
+    return BadFile(f"{path}: is not YAML: {' '.join(str(error).split())}")
 
 
 def _not_valid(path: Path, node: yaml.Node, error: ValidationError) -> BadFile:
@@ -68,6 +79,8 @@ def _problem(path: Path, node: yaml.Node, found: dict[str, Any]) -> str:
     if found["type"].startswith("union_tag"):
         loc = (*loc, found["ctx"]["discriminator"].strip("'"))
     fields, line = _locate(node, loc)
+    if found["type"] in ("missing", "union_tag_not_found"):
+        fields.append(str(loc[-1]))
     field = ".".join(fields)
     return f"{path}:{line}: {field}: {_what(found)}" if field else f"{path}:{line}: {_what(found)}"
 
@@ -94,7 +107,7 @@ def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int
     fields: list[str] = []
     line = node.start_mark.line + 1
     inside: yaml.Node | None = node
-    for position, part in enumerate(loc):
+    for part in loc:
         if isinstance(inside, yaml.SequenceNode) and isinstance(part, int) and part < len(inside.value):
             inside = inside.value[part]
             fields[-1:] = [f"{fields[-1]}[{part}]"] if fields else [f"[{part}]"]
@@ -103,11 +116,8 @@ def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int
             line = pair[0].start_mark.line + 1
             inside = pair[1]
             continue
-        elif position == len(loc) - 1 and isinstance(part, str) and part.isidentifier():
-            fields.append(part)
-            continue
         else:
-            # pydantic names the branch of a union here; no such key is in the file.
+            # What is missing, or pydantic's name of a branch of a union: no such key is in the file.
             continue
         if inside is not None:
             line = inside.start_mark.line + 1
@@ -118,21 +128,29 @@ def _pair(node: yaml.MappingNode, key: int | str) -> tuple[yaml.Node, yaml.Node]
     return next(((k, v) for k, v in node.value if k.value == str(key)), None)
 
 
-def _refuse_repeated_keys(path: Path, root: yaml.Node) -> None:
-    for mapping in _mappings(root):
-        seen: set[Hashable] = set()
-        for key, _ in mapping.value:
-            if key.value in seen:
-                raise BadFile(f"{path}:{key.start_mark.line + 1}: {key.value}: written twice")
-            seen.add(key.value)
+def _refuse_tricks(path: Path, root: yaml.Node) -> None:
+    """What YAML allows and hides a mistake: a key twice, one that is no word, a part that stands elsewhere."""
+    met: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        line = f"{path}:{node.start_mark.line + 1}"
+        if id(node) in met:
+            raise BadFile(f"{line}: is used again by `*`; write it out in both places")
+        met.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _refuse_odd_keys(path, [key for key, _ in node.value])
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
-def _mappings(node: yaml.Node) -> Iterator[yaml.MappingNode]:
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for key, value in node.value:
-            yield from _mappings(key)
-            yield from _mappings(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _mappings(item)
+def _refuse_odd_keys(path: Path, keys: list[yaml.Node]) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        line = f"{path}:{key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+            raise BadFile(f"{line}: a key must be a word")
+        if key.value in seen:
+            raise BadFile(f"{line}: {key.value}: written twice")
+        seen.add(key.value)

@@ -12,7 +12,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """No test sees, or touches, what belongs to the user who runs it; the value is our home for this test."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("BIAI_XINF_HOME", str(home))
-    for name in ("ENDPOINT", "SPECS", "API_KEY", "USERNAME", "PASSWORD"):
+    for name in ("ENDPOINT", "SPECS", "API_KEY", "USERNAME", "PASSWORD", "SUPERVISOR", "HOST"):
         monkeypatch.delenv(f"BIAI_XINF_{name}", raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)

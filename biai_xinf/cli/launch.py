@@ -22,7 +22,8 @@ from biai_xinf.state import Desired, DesiredModel
 def wanted(name: str, uid: str | None, recipe: str | None, upgrade: bool) -> Desired:
     """The desired state of `launch` and `plan`: one model."""
     entry = find(load_catalogue(), name)
-    want = DesiredModel(uid or entry.spec.name, entry, recipe, upgrade, allow_demonstration=True)
+    recipes = None if recipe is None else (entry.recipe(recipe).name,)
+    want = DesiredModel(uid or entry.spec.name, entry, recipes, upgrade, allow_demonstration=True)
     return Desired(models=(want,))
 
 

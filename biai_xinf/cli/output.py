@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 
 from biai_xinf.progress import Report
+
+Row = Callable[[str], AbstractContextManager[Report]]
 
 
 def show(text: str = "") -> None:
@@ -56,11 +58,18 @@ def _wrapped(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
     """Long work: a bar on a terminal, one plain line per new stage elsewhere."""
+    with board() as row, row(title) as report:
+        yield report
+
+
+@contextmanager
+def board() -> Iterator[Row]:
+    """Rows for work that goes on side by side, each as `progress` shows it; a row goes when its work is done."""
     if sys.stderr.isatty():
-        with _bar(title) as report:
-            yield report
+        with _bars() as row:
+            yield row
     else:
-        yield _plain(title)
+        yield lambda title: nullcontext(_plain(title))
 
 
 def _plain(title: str) -> Report:
@@ -75,23 +84,31 @@ def _plain(title: str) -> Report:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Report]:
+def _bars() -> Iterator[Row]:
     # Imported here: rich costs more than the rest of the command line together.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
         SpinnerColumn(),
-        TextColumn(title),
+        TextColumn("{task.fields[title]}"),
         BarColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("starting", total=None)
 
-        def report(fraction: float | None, stage: str) -> None:
-            known = fraction is not None and fraction > 0
-            bars.update(task, description=stage, total=1.0 if known else None, completed=fraction if known else 0)
+        @contextmanager
+        def row(title: str) -> Iterator[Report]:
+            task = bars.add_task("starting", total=None, title=title)
 
-        yield report
+            def report(fraction: float | None, stage: str) -> None:
+                known = fraction is not None and fraction > 0
+                bars.update(task, description=stage, total=1.0 if known else None, completed=fraction if known else 0)
+
+            try:
+                yield report
+            finally:
+                bars.remove_task(task)
+
+        yield row

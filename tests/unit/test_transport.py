@@ -341,7 +341,7 @@ def test_any_failure_becomes_one_of_our_errors(status: int, detail: str) -> None
 def test_a_gpu_whose_memory_cannot_be_read_has_none() -> None:
     device = {"name": "ROCm GPU 0", "mem_total": 1, "mem_used": 0, "mem_free": 1, "mem_usage": 0.0, "gpu_util": 0}
 
-    status = wire.WorkerStatus.model_validate({"status": {"0": device}})
+    status = wire.WorkerStatus.model_validate({"status": {"gpu-0": device}})
 
     assert status.gpus == {"0": wire.GpuStatus(name="ROCm GPU 0", gpu_util=0)}
 
