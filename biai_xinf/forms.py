@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from biai_xinf.hardware import Gpu, Worker
-from biai_xinf.memory import Form, Ledger, Need
+from biai_xinf.memory import NO_GPU, Form, Ledger, Need
 from biai_xinf.needs import estimate_of, need_of
 from biai_xinf.specs import EngineRecipe
 from biai_xinf.state import DesiredModel
@@ -91,6 +91,8 @@ def _able(want: DesiredModel, recipe: EngineRecipe, workers: Sequence[Worker]) -
     if not allowed:
         named = ", ".join(f"`{address}`" for address in sorted(want.workers or ()))
         return f"of the workers it may run on none is there: {named}" if named else "no worker is there to run it"
+    if recipe.requires.gpus and not any(worker.gpus for worker in allowed):
+        return NO_GPU
     able = [worker for worker in allowed if _has_engine(worker, recipe)]
     if not able:
         who = f"`{allowed[0].address}` has no" if len(allowed) == 1 else "no worker has"

@@ -15,6 +15,7 @@ Device = tuple[str, "int | None"]
 # Replicas on as many workers and GPUs as there are, or on as few as hold them.
 Policy = Literal["spread", "pack"]
 
+NO_GPU = "needs a GPU, no worker has one"
 # The emptiest workers among which a replica that spans several looks for its places.
 _SPANNING = 8
 
@@ -123,7 +124,7 @@ class Ledger:
         if need.gpus:
             most_gpus = max(len(form.where[worker]) for worker in workers)
             if most_gpus == 0:
-                return "needs a GPU, no worker has one"
+                return NO_GPU
             if need.gpus > most_gpus:
                 return f"{_needs(need)} on one worker, the most is {most_gpus}"
             offered = {worker: self._nth_roomiest(worker, form) for worker in workers}

@@ -48,6 +48,9 @@ def estimate_of(
     if known is None:
         return None
     shape, size = known
+    at_once = parallel or recipe.requires.parallel
+    # A launch tells the engine how many requests to take at once, and it takes memory for no more.
+    told = {} if at_once is None else {"max_num_seqs": at_once}
     return estimate(
         shape,
         weights=size,
@@ -55,8 +58,8 @@ def estimate_of(
         quantization=recipe.model.quantization,
         engine=recipe.engine,
         context=context or context_of(entry, recipe, shape),
-        parallel=parallel or recipe.requires.parallel or 1,
-        options=recipe.engine_options,
+        parallel=at_once or 1,
+        options={**told, **recipe.engine_options},
         gpus=recipe.requires.gpus if gpus is None else gpus,
     )
 
