@@ -225,6 +225,11 @@ class Client:
 
     # Users
 
+    def needs_setup(self) -> bool:
+        """Whether it still waits for its first user; nothing else works before."""
+        call = Call("GET", "/v1/admin/setup/status", timeout=LIVENESS_TIMEOUT, open_route=True)
+        return self._transport.request(call, wire.SetupStatus).needs_setup
+
     def setup_admin(self, setup_token: str, username: str, password: str) -> None:
         """Create the first user with the token from the server's log; Forbidden if that is wrong or spent."""
         body = {"setup_token": setup_token, "username": username, "password": password}
@@ -238,9 +243,17 @@ class Client:
             raise AuthFailed("no username and password to log in with", hint=CREDENTIALS_HINT)
         return self._transport.bearer.login()
 
-    def create_api_key(self, name: str, description: str | None = None, expires_at: str | None = None) -> wire.ApiKey:
-        """A key that may list and ask every model, and nothing else; needs a user who may create keys."""
-        body = {"name": name, "description": description, "expires_at": expires_at}
+    def create_api_key(
+        self,
+        name: str,
+        description: str | None = None,
+        expires_at: str | None = None,
+        models: Sequence[str] | None = None,
+    ) -> wire.ApiKey:
+        """A key that may list and ask models (`models`: just these uids), and nothing else; needs a user who may."""
+        body: dict[str, Any] = {"name": name, "description": description, "expires_at": expires_at}
+        if models is not None:
+            body["model_permissions"] = [{"permission_type": "model_id", "permission_value": uid} for uid in models]
         return self._transport.request(Call("POST", "/v1/admin/keys", body, timeout=self._timeout), wire.ApiKey)
 
     # Asking a model

@@ -42,10 +42,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Refused:
-    """A model of which no recipe fits, and why."""
+    """A model of which no recipe fits, or whose uid runs something else; and why."""
 
     uid: str
-    error: NothingFits
+    error: NothingFits | UidTaken
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,16 @@ class Plan:
 def make_plan(desired: Desired, cluster: Cluster) -> Plan:
     """The plan from `cluster` to `desired`; all models draw their memory from one ledger, together.
 
-    What does not fit is refused while the others are planned; a model that is asked for alone raises NothingFits.
-    UidTaken is raised where a uid runs something else.
+    What does not fit, or whose uid runs something else, is refused while the others are planned; a model that is
+    asked for alone raises NothingFits or UidTaken.
     """
     desired, unmanaged = _pruned(desired, cluster)
     looks = [_look(want, cluster) for want in desired.models]
     asked = [look for look in looks if isinstance(look, _Asked)]
     found = resolve([look.wish for look in asked], cluster, ledger(cluster.workers))
-    refused = tuple(
-        Refused(look.uid, error) for look, error in zip(asked, found, strict=True) if isinstance(error, NothingFits)
+    refused = (
+        *(look for look in looks if isinstance(look, Refused)),
+        *(Refused(look.uid, error) for look, error in zip(asked, found, strict=True) if isinstance(error, NothingFits)),
     )
     if refused and len(desired.models) == 1:
         raise refused[0].error
@@ -98,7 +99,7 @@ def make_plan(desired: Desired, cluster: Cluster) -> Plan:
     for look in looks:
         if isinstance(look, Change):
             changes.append(look)
-        elif look.uid in resolutions:
+        elif isinstance(look, _Asked) and look.uid in resolutions:
             changes.append(_launch(look, resolutions[look.uid], threads.get(look.uid)))
     return Plan(tuple(changes), unmanaged, refused)
 
@@ -139,7 +140,7 @@ class _Asked:
         return self.wish.want.uid
 
 
-def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked:
+def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked | Refused:
     model = cluster.model(want.uid)
     # An upstream whose servers do not answer is there all the same: launching it again would not wake them.
     if model is None or (model.phase in ("failed", "stopping") and not model.is_upstream):
@@ -149,7 +150,7 @@ def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked:
         return Change(Action.KEEP, want.uid, "is being launched already", pending=True)
     running = recipe_running(want, model)
     if running is None and not want.upgrade:
-        raise _taken(want, model)
+        return Refused(want.uid, _taken(want, model))
     if running is not None and want.allows(running.name) and not want.upgrade:
         return Change(Action.KEEP, want.uid, f"runs recipe {running.name}{_missing(want, model)}", recipe=running)
     return _Asked(Action.RELAUNCH, Wish(want, running), f"runs {_describe(model)}", model.is_upstream)

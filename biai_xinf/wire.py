@@ -274,6 +274,12 @@ class Token(Wire):
     refresh_token: str | None = Field(default=None, repr=False)
 
 
+class SetupStatus(Wire):
+    """GET /v1/admin/setup/status."""
+
+    needs_setup: bool
+
+
 class ApiKey(Wire):
     """POST /v1/admin/keys; `key` is shown once."""
 

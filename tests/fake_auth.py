@@ -22,6 +22,7 @@ class FakeAuth:
         self.users: dict[str, str] = {}
         self.failures = 0
         self.api_keys: list[str] = []
+        self._models_of: dict[str, list[str]] = {}
         self._access: set[str] = set()
         self._refresh: set[str] = set()
 
@@ -30,6 +31,8 @@ class FakeAuth:
 
     def route(self, method: str, path: str, body: Any, header: str | None) -> Reply | None:
         """The answer of a route of its own, None for other routes."""
+        if (method, path) == ("GET", "/v1/admin/setup/status"):
+            return 200, {"needs_setup": not self.users}
         if method != "POST":
             return None
         if path == "/v1/admin/setup":
@@ -60,6 +63,11 @@ class FakeAuth:
         self.failures += bool(token)
         return _refused(401, "Could not validate credentials")
 
+    def check_model(self, header: str | None, uid: str) -> Reply | None:
+        """None if the bearer may ask this model; most keys may ask all of them."""
+        allowed = self._models_of.get((header or "").partition(" ")[2])
+        return None if allowed is None or uid in allowed else _refused(403, f"No permission for model {uid}")
+
     def _setup(self, body: Any) -> Reply:
         if self.users:
             return _refused(403, "Setup already completed; an account already exists.")
@@ -81,6 +89,8 @@ class FakeAuth:
     def _new_key(self, body: Any) -> Reply:
         self.api_keys.append(f"xf-{secrets.token_hex(16)}")
         key = self.api_keys[-1]
+        if (granted := body.get("model_permissions")) is not None:
+            self._models_of[key] = [one["permission_value"] for one in granted if one["permission_type"] == "model_id"]
         return 201, {"id": len(self.api_keys), "key": key, "prefix": key[:7], "name": body["name"]}
 
 

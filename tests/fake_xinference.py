@@ -560,6 +560,9 @@ class _Handler(BaseHTTPRequestHandler):
                 continue
             if fake.auth and scope and (answer := fake.auth.check(self.headers.get("authorization"), scope)):
                 raise Answer(*answer)
+            asked = body.get("model") if scope == "models:read" and isinstance(body, dict) else None
+            if fake.auth and asked and (answer := fake.auth.check_model(self.headers.get("authorization"), asked)):
+                raise Answer(*answer)
             arguments: dict[str, Any] = found.groupdict()
             if method in ("POST", "PUT") and handler is not FakeXinference.cancel:
                 arguments["body"] = body

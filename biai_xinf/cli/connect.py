@@ -14,10 +14,15 @@ DEFAULT_ENDPOINT = f"http://127.0.0.1:{local.DEFAULT_PORT}"
 
 def connect(given: str | None) -> Client:
     """A client for the endpoint given, else for the local Xinference, whether or not it answers."""
+    return _client(endpoint_of(given))
+
+
+def endpoint_of(given: str | None) -> str:
+    """The endpoint given, else that of the local Xinference, whether or not it runs."""
     if given:
-        return _client(given)
+        return parse_endpoint(given)
     service = local.running()
-    return _client(service.endpoint if service else DEFAULT_ENDPOINT)
+    return service.endpoint if service else DEFAULT_ENDPOINT
 
 
 def connect_or_start(given: str | None) -> Client:

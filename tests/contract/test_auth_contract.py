@@ -180,3 +180,16 @@ def test_ten_refused_tokens_lock_this_address_out(guarded: Guarded) -> None:
         guarded.client(login).models()
     assert caught.value.status == 429
     assert guarded.client().auth_enabled() is True
+
+
+def test_a_cluster_with_an_administrator_needs_no_setup(guarded: Guarded) -> None:
+    assert guarded.client(None).needs_setup() is False
+
+
+def test_an_api_key_for_some_models_may_not_ask_others(guarded: Guarded) -> None:
+    key = guarded.admin().create_api_key("shop", models=["sql"])
+
+    client = guarded.client(Credentials(api_key=key.key))
+
+    with pytest.raises(Forbidden):
+        client.chat("narrator", [{"role": "user", "content": "hello"}])
