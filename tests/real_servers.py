@@ -268,7 +268,7 @@ class LlamaCppPython(RealServer):
 
     @classmethod
     def missing(cls) -> str | None:
-        return _no_python("BIAI_XINF_TEST_LLAMA_CPP", "llama_cpp.server")
+        return no_python("BIAI_XINF_TEST_LLAMA_CPP", "llama_cpp.server")
 
     def command(self) -> list[str]:
         return [*self._serving(str(tiny_llm_gguf(self.folder))), "--model_alias", CHAT, "--n_ctx", "2048"]
@@ -298,7 +298,7 @@ class Vllm(RealServer):
 
     @classmethod
     def missing(cls) -> str | None:
-        return _no_python("BIAI_XINF_TEST_VLLM", "vllm")
+        return no_python("BIAI_XINF_TEST_VLLM", "vllm")
 
     def command(self) -> list[str]:
         tools = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
@@ -333,12 +333,14 @@ def installed_litellm(cache: Path) -> Path:
     return home / "bin" / "litellm"
 
 
-def _no_python(variable: str, module: str) -> str | None:
+def no_python(variable: str, *modules: str) -> str | None:
+    """Why the Python that a variable names will not do, which must have all these modules."""
     python = os.environ.get(variable)
     if not python:
-        return f"{variable} names no Python that has {module}"
-    found = subprocess.run([python, "-c", f"import importlib.util as u; exit(not u.find_spec({module!r}))"], timeout=60)
-    return f"{python} ({variable}) has no {module}" if found.returncode else None
+        return f"{variable} names no Python that has {' and '.join(modules)}"
+    look = "import importlib.util as u, sys; print(*(m for m in sys.argv[1:] if not u.find_spec(m)))"
+    lacks = subprocess.run([python, "-c", look, *modules], capture_output=True, text=True, timeout=60, check=True)
+    return f"{python} ({variable}) has no {' and no '.join(lacks.stdout.split())}" if lacks.stdout.strip() else None
 
 
 def _plain_environment() -> dict[str, str]:

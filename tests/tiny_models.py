@@ -18,6 +18,9 @@ CHATML = (
     "<|im_start|>assistant\n"
 )
 CONTEXT = 2048
+# Of the models over single letters.
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+LETTERS = [chr(code) for code in range(ord("!"), ord("~") + 1) if not chr(code).isupper()]
 
 
 def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf", *, terse: bool = False) -> Path:
@@ -75,10 +78,8 @@ def tiny_llm_gguf(directory: Path, name: str = "tiny-llm.f16.gguf", *, terse: bo
 def tiny_embedding_gguf(directory: Path, name: str = "tiny-embedding.f16.gguf") -> Path:
     """A one-layer BERT over single letters, pooled by the mean; 32 dimensions."""
     path = directory / name
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    letters = [chr(code) for code in range(ord("!"), ord("~") + 1) if not chr(code).isupper()]
     # In GGUF a word's first piece is written with "\u2581" before it, its others without a mark.
-    tokens = [*special, *(f"\u2581{letter}" for letter in letters), *letters]
+    tokens = [*SPECIAL, *(f"\u2581{letter}" for letter in LETTERS), *LETTERS]
     writer = gguf.GGUFWriter(path, "bert")
     writer.add_name("tiny")
     writer.add_context_length(512)
@@ -95,7 +96,7 @@ def tiny_embedding_gguf(directory: Path, name: str = "tiny-embedding.f16.gguf") 
     writer.add_token_list(tokens)
     writer.add_token_type_count(2)
     normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
-    writer.add_token_types([control] * len(special) + [normal] * (len(tokens) - len(special)))
+    writer.add_token_types([control] * len(SPECIAL) + [normal] * (len(tokens) - len(SPECIAL)))
     writer.add_pad_token_id(0)
     writer.add_unk_token_id(1)
     writer.add_bos_token_id(2)
@@ -139,6 +140,29 @@ def tiny_llm_folder(directory: Path) -> Path:
     whole = ("model.embed_tokens", "lm_head", f"{layer}.self_attn.o_proj", f"{layer}.mlp.down_proj")
     _make_terse(*(tensors[f"{name}.weight"] for name in whole))
     _write_safetensors(directory / "model.safetensors", tensors)
+    return directory
+
+
+def tiny_cross_encoder_folder(directory: Path) -> Path:
+    """A four-layer BERT over single letters that gives each pair of texts one score, a nonsensical one."""
+    # Seconds to import, and only engines need it.
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    vocabulary = {token: id for id, token in enumerate([*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS)])}
+    torch.manual_seed(SEED)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=WIDTH,
+        num_hidden_layers=4,
+        num_attention_heads=HEADS,
+        intermediate_size=FEED_FORWARD,
+        # With more layers and wilder weights than usual, so that the scores lie well apart.
+        initializer_range=0.5,
+        num_labels=1,
+    )
+    BertForSequenceClassification(config).save_pretrained(directory)
+    BertTokenizer(vocab=vocabulary, model_max_length=512).save_pretrained(directory)
     return directory
 
 

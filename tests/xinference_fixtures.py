@@ -50,22 +50,23 @@ def real_xinference_with_auth(tmp_path_factory: pytest.TempPathFactory) -> Itera
 @contextmanager
 def running_xinference(home: Path, *, stock: bool = False, **environ: str) -> Iterator[RealXinference]:
     """An `xinference-local` with our extension, or as it comes; its whole process tree is gone afterwards."""
-    port, log = _free_port(), home / "server.log"
+    port, log = free_port(), home / "server.log"
     launcher = [sys.executable, "-m", "biai_xinf.local_server", *(["--stock"] if stock else [])]
     command = [*launcher, "local", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, env=_environment(home, environ), stdout=output, stderr=subprocess.STDOUT, cwd=home
+            command, env=environment(home, **environ), stdout=output, stderr=subprocess.STDOUT, cwd=home
         )
     try:
         endpoint = f"http://127.0.0.1:{port}"
         _wait_until_it_answers(endpoint, process, log)
         yield RealXinference(endpoint, log)
     finally:
-        _end_with_children(process)
+        end_with_children(process)
 
 
-def _environment(home: Path, more: dict[str, str]) -> dict[str, str]:
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """What a process of Xinference gets to see: this process's variables without its own Xinference's."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("XINFERENCE_", "BIAI_XINF_"))}
     ours = {
         "PYTHONPATH": str(Path(__file__).parents[1]),
@@ -91,23 +92,25 @@ def _wait_until_it_answers(endpoint: str, process: subprocess.Popen[bytes], log:
     raise AssertionError(f"Xinference did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def _end_with_children(process: subprocess.Popen[bytes]) -> None:
+def end_with_children(*processes: subprocess.Popen[bytes]) -> None:
+    """End them all at once, and everything that they started."""
     # Comes with xinference; only needed where that is installed.
     import psutil
 
-    if process.poll() is not None:
-        return
-    parent = psutil.Process(process.pid)
-    family = [parent, *parent.children(recursive=True)]
-    parent.terminate()
+    running = [psutil.Process(process.pid) for process in processes if process.poll() is None]
+    family = [member for process in running for member in (process, *process.children(recursive=True))]
+    for process in running:
+        process.terminate()
     _, alive = psutil.wait_procs(family, timeout=STOP_TIMEOUT_S)
     for left in alive:
         left.kill()
     psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
-    process.wait(STOP_TIMEOUT_S)
+    for process in processes:
+        process.wait(STOP_TIMEOUT_S)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -127,6 +127,19 @@ def test_a_refresh_token_is_good_for_one_use(guarded: Guarded) -> None:
     assert caught.value.message == "Xinference refused us: Invalid or expired refresh token"
 
 
+def test_a_cluster_with_an_administrator_needs_no_setup(guarded: Guarded) -> None:
+    assert guarded.client(None).needs_setup() is False
+
+
+def test_an_api_key_for_some_models_may_not_ask_others(guarded: Guarded) -> None:
+    key = guarded.admin().create_api_key("shop", models=["sql"])
+
+    client = guarded.client(Credentials(api_key=key.key))
+
+    with pytest.raises(Forbidden):
+        client.chat("narrator", [{"role": "user", "content": "hello"}])
+
+
 def test_an_api_key_may_list_but_change_nothing(guarded: Guarded) -> None:
     key = guarded.admin().create_api_key("reporting")
 
@@ -180,16 +193,3 @@ def test_ten_refused_tokens_lock_this_address_out(guarded: Guarded) -> None:
         guarded.client(login).models()
     assert caught.value.status == 429
     assert guarded.client().auth_enabled() is True
-
-
-def test_a_cluster_with_an_administrator_needs_no_setup(guarded: Guarded) -> None:
-    assert guarded.client(None).needs_setup() is False
-
-
-def test_an_api_key_for_some_models_may_not_ask_others(guarded: Guarded) -> None:
-    key = guarded.admin().create_api_key("shop", models=["sql"])
-
-    client = guarded.client(Credentials(api_key=key.key))
-
-    with pytest.raises(Forbidden):
-        client.chat("narrator", [{"role": "user", "content": "hello"}])
