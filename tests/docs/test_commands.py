@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from biai_xinf.cli import group
+from biai_xinf.clusterfile import CLUSTER_FILE
 from biai_xinf.specs import MODEL_SPEC
 from tests.docs.blocks import DOCUMENTS, ROOT, Block, blocks
 
@@ -39,8 +40,10 @@ def test_every_command_in_the_documents_can_be_typed(command: str) -> None:
     [block for document in DOCUMENTS for block in blocks(document) if block.language == "yaml"],
     ids=lambda block: f"{block.document}:{block.line}",
 )
-def test_every_spec_in_the_documents_is_valid(block: Block) -> None:
-    MODEL_SPEC.validate_python(yaml.safe_load(block.text))
+def test_every_file_in_the_documents_is_valid(block: Block) -> None:
+    data = yaml.safe_load(block.text)
+
+    (CLUSTER_FILE if "endpoint" in data else MODEL_SPEC).validate_python(data)
 
 
 def test_the_command_line_reference_is_current() -> None:
