@@ -118,7 +118,7 @@ _CACHE_TYPES = {0: 4.0, 1: 2.0, 2: 18 / 32, 3: 20 / 32, 6: 22 / 32, 7: 24 / 32, 
 # Defaults of llama.cpp's `common_params`, which Xinference 4.1 leaves alone.
 _UBATCH, _PROMPT_CACHE_MIB, _CHECKPOINT_STEP = 512, 8192, 8192
 # Xinference's model process with xllamacpp 2026.10, before the model: measured by `bench/memory.py`.
-_LLAMA_CPP_PROCESS = 590 * MIB
+_LLAMA_CPP_PROCESS = 575 * MIB
 # A token of the vocabulary with its text, its hash and its merge: 38 MiB of heap for 151,936 tokens, measured.
 _BYTES_PER_TOKEN_OF_VOCABULARY = 262
 # Scratch of matrix products, samplers and HTTP after the first requests: 24 MiB at an n_ubatch of 512, 54 at 2048,
@@ -189,8 +189,11 @@ _CUDA_GRAPH = 23 * MIB
 _CAPTURED = [1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)]
 # The prefill graphs SGLang 0.5.19 captures by default, as a user measured (1.81 GB).
 _SGLANG_PREFILL_GRAPHS = 1_810_000_000
-_PAGED_PROCESS = 2200 * MIB
-_PAGED_PROCESS_PER_GPU = GIB
+# vLLM 0.32 on the CPU, fitted to two measured points: 720 MiB of the process that Xinference starts and 643 of the
+# engine's core, then one worker of 866; each imports PyTorch. CUDA's libraries in a worker are not measured by us.
+_PAGED_FRONT, _PAGED_WORKER, _CUDA_LIBRARIES = 1363 * MIB, 866 * MIB, GIB
+# Of the tokenizer in the first of them, between vocabularies of 49,152 and 151,936 tokens.
+_PAGED_PER_TOKEN_OF_VOCABULARY = 1980
 
 
 def _on_paged(launch: Launch, engine: str) -> Estimate:
@@ -203,23 +206,24 @@ def _on_paged(launch: Launch, engine: str) -> Estimate:
     weights = _loaded(launch, width)
     step = launch.told("max_num_batched_tokens", launch.told("chunked_prefill_size", _STEP[engine]))
     cache = 0 if shape.kind == "encoder" else _paged_cache(launch, per_value, step)
-    sequences = launch.told("max_num_seqs", launch.told("max_running_requests", 256))
     sharded = max(launch.gpus, 1)
-    rows = 2 * _active_feed_forward(shape) + _active_feed_forward(shape)
-    activations = step * (rows // sharded + 4 * shape.hidden) * width
-    # Logits as they come, in 32 bits, sorted, with their places, and what is made of them: 24 bytes each.
-    sampling = min(sequences, step) * shape.vocab * 24 if shape.kind == "decoder" else 0
+    activations = step * (3 * _active_feed_forward(shape) // sharded + 4 * shape.hidden) * width
+    front = _PAGED_FRONT + _PAGED_PER_TOKEN_OF_VOCABULARY * shape.vocab
     if not launch.gpus:
-        host = Part(weights, cache, activations + sampling, _PAGED_PROCESS)
-        return Estimate(host)
+        # The CPU's kernels have plain matrices packed in an order of their own, and the others are kept.
+        plain = launch.model_format == "pytorch" and launch.quantization == "none"
+        packed = weights * (shape.parameters - shape.embedding_parameters) // shape.parameters if plain else 0
+        sampling = _sampling(shape, launch.parallel)
+        return Estimate(Part(weights + packed, cache, activations + sampling, front + _PAGED_WORKER))
+    sequences = launch.told("max_num_seqs", launch.told("max_running_requests", _SEQUENCES))
     graphs = _graphs(options, engine, sequences)
     device = Part(
         _split(weights, launch),
         _split(cache, launch, most=shape.kv_heads),
-        activations + sampling + graphs,
+        activations + _sampling(shape, min(sequences, step)) + graphs,
         _CUDA_CONTEXT + _NOT_TORCH,
     )
-    host = Part(process=_PAGED_PROCESS + launch.gpus * _PAGED_PROCESS_PER_GPU)
+    host = Part(process=front + launch.gpus * (_PAGED_WORKER + _CUDA_LIBRARIES))
     return Estimate(host, device, launch.gpus)
 
 
@@ -227,9 +231,18 @@ def _on_paged(launch: Launch, engine: str) -> Estimate:
 _STEP = {"vLLM": 2048, "vllm": 2048, "SGLang": 8192}
 
 
+# What Xinference 4.1 gives vLLM as `max_num_seqs`; before it serves, it samples for as many.
+_SEQUENCES = 256
+
+
+def _sampling(shape: Shape, sequences: int) -> int:
+    """Logits as they come, in 32 bits, sorted, with their places, and what is made of them: 24 bytes each."""
+    return sequences * shape.vocab * 24 if shape.kind == "decoder" else 0
+
+
 def _paged_cache(launch: Launch, per_value: float, step: int) -> int:
     shape = launch.shape
-    # In pages of 16 tokens; one page is never used.
+    # In pages of 16 tokens.
     tokens = -(-launch.context // 16) * 16
     windowed = min(tokens, (shape.window or 0) + step)
     per_request = shape.full_layers * tokens + shape.window_layers * windowed

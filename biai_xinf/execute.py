@@ -90,10 +90,10 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
         instance = _instance(client, uid)
         if instance is None:
             raise LaunchFailed(f"`{uid}` was stopped by someone else while it was loading")
-        if instance.status == "READY":
-            return
-        if instance.status == "ERROR":
+        if instance.status == "ERROR" or instance.replicas_are("ERROR"):
             raise _failed(client, instance)
+        if instance.status == "READY" and not instance.is_still_loading:
+            return
         progress = client.progress(uid)
         if progress != seen:
             seen, moved = progress, time.monotonic()

@@ -101,6 +101,9 @@ def _shares(recipe: EngineRecipe, form: Form, threads: int | None) -> dict[str, 
     if form.share is not None:
         shares["gpu_memory_utilization"] = form.share
     gpus = form.need.gpus
+    if recipe.engine == "vLLM" and not gpus:
+        # Xinference 4.1 counts the GPUs it found, and vLLM refuses to split a model over none.
+        shares["tensor_parallel_size"] = 1
     if recipe.engine == "vLLM" and gpus * form.workers > 1:
         shares["tensor_parallel_size"] = gpus
         shares["pipeline_parallel_size"] = form.workers
@@ -118,6 +121,8 @@ def _options(want: DesiredModel, recipe: EngineRecipe) -> dict[str, Any]:
         if model_type != "LLM":
             slots = want.parallel or options.get("n_parallel", 1) if recipe.engine == "llama.cpp" else 1
             options[_CONTEXT[recipe.engine]] = want.context * slots
+            # llama.cpp refuses a text that is longer than its batch.
+            options |= {key: max(options[key], want.context) for key in ("n_batch", "n_ubatch") if key in options}
     return options | _sizing(recipe, model_type, want.context, want.parallel)
 
 

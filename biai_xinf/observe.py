@@ -142,13 +142,18 @@ def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) ->
     models = [
         _model(instance.model_uid, phase, instance, details.get(instance.model_uid))
         for instance in instances
-        if (phase := _PHASES.get(instance.status)) is not None
+        if (phase := _phase(instance)) is not None
         and not _was_cancelled(instance, details.get(instance.model_uid))
     ]
     # After a restart of the supervisor its workers' models answer, though their instances are forgotten.
     known = {model.uid for model in models}
     forgotten = [_model(uid, "ready", None, model) for uid, model in details.items() if uid not in known]
     return tuple(sorted([*models, *forgotten], key=lambda model: model.uid))
+
+
+def _phase(instance: wire.Instance) -> Phase | None:
+    loading = instance.status == "READY" and instance.replicas_are("CREATING", "LOADING")
+    return "launching" if loading else _PHASES.get(instance.status)
 
 
 def _was_cancelled(instance: wire.Instance, detail: wire.RunningModel | None) -> bool:

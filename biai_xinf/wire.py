@@ -191,6 +191,18 @@ class Instance(Wire):
     replica_statuses: list[ReplicaStatus] = Field(default_factory=list)
 
     @property
+    def is_still_loading(self) -> bool:
+        """Whether a replica of it loads: of a model on vLLM Xinference 4.1.0 says READY before its replicas are.
+
+        Requests get a 503 until `wait_for_load` has returned (`core/supervisor.py`).
+        """
+        return any(replica.status in ("CREATING", "LOADING") for replica in self.replica_statuses)
+
+    def replicas_are(self, *states: str) -> bool:
+        """Whether there are replicas, all of them in these states."""
+        return bool(self.replica_statuses) and all(replica.status in states for replica in self.replica_statuses)
+
+    @property
     def error_message(self) -> str | None:
         """The first reason a replica gives for not running."""
         return next((replica.error_message for replica in self.replica_statuses if replica.error_message), None)

@@ -60,6 +60,8 @@ class Launching:
 
     looks: int = 1
     fails_with: str | None = None
+    # As Xinference does for vLLM: the model is READY at once, its replicas are when it is loaded.
+    ready_before_its_replicas: bool = False
 
 
 @dataclass
@@ -473,7 +475,9 @@ def _replica(uid: str, number: int, place: tuple[str, list[int] | None]) -> Body
 
 def _instance(model: FakeModel) -> Body:
     told = {"model_name": model.body["model_name"], "model_uid": model.uid, "model_version": None}
-    told |= {"replica": len(model.replicas), "status": model.status, "instance_created_ts": 1795364862}
+    early = model.launching.ready_before_its_replicas and model.status == "CREATING"
+    status = "READY" if early else model.status
+    told |= {"replica": len(model.replicas), "status": status, "instance_created_ts": 1795364862}
     return told | {"n_worker": 1, "replica_statuses": model.replicas}
 
 

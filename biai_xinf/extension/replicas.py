@@ -26,8 +26,11 @@ TABLE_S = 2.0
 # A replica that lives answers within milliseconds.
 ANSWER_S = 3.0
 # A machine that lost its power or its network closes no connection. A replica that works on requests and does not
-# answer this often in a row is taken for gone; one that is only busy answers between two steps of its event loop.
+# answer this often in a row is taken for gone, if its worker does not answer either.
 MISSES = 3
+# Beside a worker that lives, a silent replica computes: llama.cpp's embeddings of 600 long texts keep a whole process
+# busy (seen for 14 s on two cores). One that is silent this long hangs.
+COMPUTES_S = 300.0
 # What is true of a replica for as long as it lives.
 FACTS = frozenset({"is_vllm_backend", "is_transformers_batching_enabled"})
 CALLS = frozenset({"chat", "generate", "create_embedding", "rerank"})
@@ -50,6 +53,7 @@ class Replica:
     description: Mapping[str, Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     misses: int = 0
+    silent_since: float | None = None
     # Set while it is taken for gone, for those that wait for its answer.
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -164,28 +168,43 @@ class Replicas:
         await asyncio.gather(*(self._watch(replica) for replica in working if replica.reason is None))
 
     async def _watch(self, replica: Replica) -> None:
-        try:
-            await _within((await self._model(replica)).get_pid(), ANSWER_S)
-        except TimeoutError:
-            replica.misses += 1
-            if replica.misses >= MISSES:
-                self.lost(replica, f"no sign of life for {MISSES * ANSWER_S:g} s")
-                replica.gone.set()
-        except Exception as error:  # noqa: BLE001  its requests fail by themselves, and say so
-            log.debug("%s does not answer: %s", replica.name, error)
+        # Both at once: a machine that hangs answers neither, and each question takes as long as it may.
+        model, worker = await asyncio.gather(
+            self._lives(replica), self._is_on_its_worker(replica), return_exceptions=True
+        )
+        if isinstance(model, TimeoutError):
+            self._miss(replica, computes=worker is True)
+        elif isinstance(model, BaseException):
+            # Its requests fail by themselves, and say so.
+            log.debug("%s does not answer: %s", replica.name, model)
         else:
-            replica.misses = 0
+            replica.misses, replica.silent_since = 0, None
+
+    def _miss(self, replica: Replica, *, computes: bool) -> None:
+        replica.silent_since = replica.silent_since or time.monotonic()
+        replica.misses = 0 if computes else replica.misses + 1
+        silent_s = time.monotonic() - replica.silent_since
+        if replica.misses >= MISSES or silent_s >= COMPUTES_S:
+            self.lost(replica, f"no sign of life for {max(silent_s, MISSES * ANSWER_S):.0f} s")
+            replica.gone.set()
+
+    async def _lives(self, replica: Replica) -> None:
+        await _within((await self._model(replica)).get_pid(), ANSWER_S)
+
+    async def _is_on_its_worker(self, replica: Replica) -> bool:
+        await _within((await _worker(replica.worker)).get_model(replica.name), ANSWER_S)
+        return True
 
     async def _probe(self, replica: Replica) -> None:
         try:
-            model = await self._model(replica)
-            await _within(model.get_pid(), ANSWER_S)
+            await self._lives(replica)
         except Exception as error:  # noqa: BLE001  as above
             replica.model = None
             log.debug("%s does not answer yet: %s", replica.name, error)
         else:
             log.info("%s answers again", replica.name)
-            replica.reason, replica.since, replica.misses = None, time.monotonic(), 0
+            replica.reason, replica.since = None, time.monotonic()
+            replica.misses, replica.silent_since = 0, None
             replica.gone.clear()
 
     async def _model(self, replica: Replica) -> Any:

@@ -116,6 +116,15 @@ def test_plan_as_json_holds_the_body_that_will_be_sent(fake: FakeXinference) -> 
     assert [recipe["taken"] for recipe in change["recipes"]] == [False, True, False]
 
 
+def test_a_model_is_loaded_when_its_replicas_are_whatever_is_said_of_the_model(fake: FakeXinference) -> None:
+    fake.launches["coder"] = Launching(looks=5, ready_before_its_replicas=True)
+
+    result = at(fake, "launch", "coder")
+
+    assert result.exit_code == 0, result.stderr
+    assert fake.models["coder"].status == "READY"
+
+
 def test_nothing_fits_lists_every_recipe_with_its_reason(fake: FakeXinference) -> None:
     fake.workers = [FakeWorker(memory_free=2 * GIB)]
 

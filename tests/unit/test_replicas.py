@@ -66,6 +66,7 @@ class FakeCluster:
         self.models = {f"sql-{i}": FakeModel(f"sql-{i}") for i in range(2)}
         self.asked: list[str] = []
         self.n_worker = 1
+        self.hangs = False
 
     async def get_instance_info(self, model_name: str | None, model_uid: str) -> list[dict[str, Any]]:
         self.asked.append("get_instance_info")
@@ -79,6 +80,8 @@ class FakeCluster:
 
     async def get_model(self, name: str, **_: Any) -> Any:
         self.asked.append(f"get_model {name}")
+        while self.hangs:
+            await asyncio.sleep(0.01)
         if name == "unknown":
             raise ValueError(f"Model not found in the model list, uid: {name}")
         if name == "restarting":
@@ -223,7 +226,7 @@ def test_a_replica_that_hangs_is_given_up_though_its_connection_stays_open(
         answer = await model.generate("hi") if stream else model.chat("hi")
         if stream:
             assert await answer.__anext__() == "sql-0"
-        cluster.models["sql-0"].hangs = True
+        cluster.models["sql-0"].hangs = cluster.hangs = True
         waiting = asyncio.ensure_future(answer.__anext__() if stream else answer)
         for _ in range(module.MISSES):
             await asyncio.sleep(0)
@@ -232,9 +235,32 @@ def test_a_replica_that_hangs_is_given_up_though_its_connection_stays_open(
             await asyncio.wait_for(waiting, 1)
         assert attempt.lost
         assert [one.name for one in known.healthy("sql")] == ["sql-1"]
-        cluster.models["sql-0"].hangs = False
+        cluster.models["sql-0"].hangs = cluster.hangs = False
         await known.probe()
         assert [one.name for one in known.healthy("sql")] == ["sql-0", "sql-1"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("longest", "healthy"), [(300.0, 2), (0.1, 1)], ids=["computes", "hangs"])
+def test_a_replica_that_is_silent_beside_a_worker_that_lives_computes_for_so_long(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, longest: float, healthy: int
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_S", 0.05)
+    monkeypatch.setattr(module, "COMPUTES_S", longest)
+
+    async def scenario() -> None:
+        known, supervisor = routed(cluster)
+        ATTEMPT.set(Attempt(avoid=("sql-1",)))
+        model = await supervisor.get_model("sql")
+        cluster.models["sql-0"].hangs = True
+        waiting = asyncio.ensure_future(model.chat("hi"))
+        for _ in range(2 * module.MISSES):
+            await asyncio.sleep(0)
+            await known.watch()
+        assert len(known.healthy("sql")) == healthy
+        cluster.models["sql-0"].hangs = False
+        await asyncio.gather(waiting, return_exceptions=True)
 
     asyncio.run(scenario())
 

