@@ -142,8 +142,7 @@ def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) ->
     models = [
         _model(instance.model_uid, phase, instance, details.get(instance.model_uid))
         for instance in instances
-        if (phase := _phase(instance)) is not None
-        and not _was_cancelled(instance, details.get(instance.model_uid))
+        if (phase := _phase(instance)) is not None and not _was_cancelled(instance, details.get(instance.model_uid))
     ]
     # After a restart of the supervisor its workers' models answer, though their instances are forgotten.
     known = {model.uid for model in models}

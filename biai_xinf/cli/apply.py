@@ -16,7 +16,7 @@ from biai_xinf.reconcile import Outcome, carry_out, prepare
 
 
 @click.command("apply")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--prune", is_flag=True, help="Stop the models that the file does not name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context

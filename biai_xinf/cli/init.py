@@ -21,7 +21,7 @@ from biai_xinf.credentials import Credentials, from_environment, save_credential
     "--key-for",
     "file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Make an API key that may ask the models of this cluster file, and nothing else.",
 )
 @click.pass_obj

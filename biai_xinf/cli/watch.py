@@ -15,7 +15,7 @@ from biai_xinf.watch import Event, Watch
 
 
 @click.command("watch")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--prune", is_flag=True, help="Stop the models that the file does not name.")
 @click.option(
     "--interval",

@@ -27,13 +27,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import requests
 import yaml
 
 from biai_xinf import clusterfile, joining, local
 from biai_xinf.catalogue import load_catalogue
-from biai_xinf.cli import COMMANDS, group
+from biai_xinf.cli import group
 from biai_xinf.client import Client
 from biai_xinf.credentials import Credentials
 from tests.commandline import interruptible
@@ -317,13 +318,12 @@ def started() -> Iterator[tuple[str, list[str]]]:
     ("where", "words"), list(started()), ids=lambda value: value if isinstance(value, str) else None
 )
 def test_what_is_started_is_a_command_of_ours(where: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    if words[0] == "watch" and "watch" not in COMMANDS:
-        pytest.skip("`biai-xinf watch` is not there yet")
     monkeypatch.setenv("BIAI_XINF_SUPERVISOR", "http://10.0.0.10:9997")
-    command = group.get_command(None, words[0])  # type: ignore[arg-type]
+    context = click.Context(group, info_name="biai-xinf", **group.context_settings)
+    command = group.get_command(context, words[0])
 
     assert command is not None
-    command.make_context(words[0], words[1:])
+    command.make_context(words[0], words[1:], parent=context)
 
 
 def test_the_files_that_the_page_says_to_copy_are_there() -> None:
