@@ -90,7 +90,7 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
         instance = _instance(client, uid)
         if instance is None:
             raise LaunchFailed(f"`{uid}` was stopped by someone else while it was loading")
-        if instance.status == "ERROR" or instance.replicas_are("ERROR"):
+        if instance.status == "ERROR" or (instance.replicas_are("ERROR") and instance.error_message):
             raise _failed(client, instance)
         if instance.status == "READY" and not instance.is_still_loading:
             return
