@@ -116,44 +116,70 @@ class Launch:
 # ggml's numbers of types, as `cache_type_k` and `cache_type_v` take them -> bytes per value.
 _CACHE_TYPES = {0: 4.0, 1: 2.0, 2: 18 / 32, 3: 20 / 32, 6: 22 / 32, 7: 24 / 32, 8: 34 / 32, 20: 18 / 32, 30: 2.0}
 # Defaults of llama.cpp's `common_params`, which Xinference 4.1 leaves alone.
-_UBATCH, _PROMPT_CACHE_MIB, _CHECKPOINT_STEP = 512, 8192, 8192
+_UBATCH, _BATCH, _PROMPT_CACHE_MIB, _CHECKPOINT_STEP = 512, 2048, 8192, 8192
 # Xinference's model process with xllamacpp 2026.10, before the model: measured by `bench/memory.py`.
 _LLAMA_CPP_PROCESS = 575 * MIB
 # A token of the vocabulary with its text, its hash and its merge: 38 MiB of heap for 151,936 tokens, measured.
 _BYTES_PER_TOKEN_OF_VOCABULARY = 262
-# Scratch of matrix products, samplers and HTTP after the first requests: 24 MiB at an n_ubatch of 512, 54 at 2048,
-# measured on models from 0.1 to 1.5 billion parameters.
+# Scratch of matrix products, samplers and HTTP after the first requests: measured, 24 MiB at an n_ubatch of 512 and 54
+# at 2048.
 _LLAMA_CPP_SCRATCH = 24 * MIB
 
 
 def _on_llama_cpp(launch: Launch) -> Estimate:
     shape, options = launch.shape, launch.options
-    ubatch = min(launch.told("n_ubatch", _UBATCH), max(launch.context, launch.told("n_ctx", 0)))
     slots = launch.told("n_parallel", launch.parallel)
-    per_slot = _padded(launch.told("n_ctx", 0) // slots or launch.context)
-    state = shape.recurrent.bytes_per_sequence * slots if shape.recurrent else 0
-    key, value = (_CACHE_TYPES.get(launch.told(f"cache_type_{name}", 1), 2.0) for name in "kv")
-    window = min(per_slot, _padded((shape.window or 0) + ubatch))
-    cells = slots * (shape.full_layers * per_slot + shape.window_layers * window)
-    cache = 0 if shape.kind == "encoder" else round(cells * _key_value_bytes(shape, key, value)) + state
-    buffers = _llama_cpp_compute(shape, ubatch, per_slot, flash=options.get("flash_attn_type", -1) != 0)
-    checkpoint = shape.window_layers * (shape.window or 0) * _key_value_bytes(shape, key, value) + state // slots
-    kept = 0
-    if shape.kind == "decoder":
-        # Windows and recurrent states cannot be rolled back, so copies are kept: two per slot, more in long prompts.
-        kept = round(checkpoint * slots * (2 + launch.context // _CHECKPOINT_STEP))
-        kept += launch.told("cache_ram_mib", _PROMPT_CACHE_MIB) * MIB
+    per_slot = _padded(launch.told("n_ctx", 0) // slots or launch.told("context_length", launch.context))
+    ubatch = min(launch.told("n_ubatch", _UBATCH), launch.told("n_batch", _BATCH), slots * per_slot)
+    cache = _llama_cpp_cache(launch, slots, per_slot, ubatch)
+    compute = _llama_cpp_compute(shape, ubatch, per_slot, flash=options.get("flash_attn_type", -1) != 0)
     heap = _BYTES_PER_TOKEN_OF_VOCABULARY * shape.vocab + _LLAMA_CPP_SCRATCH * max(1, ubatch // 1024)
     outputs = slots * shape.vocab * 4
+    on_host = heap + outputs + _llama_cpp_kept(launch, slots, per_slot)
     if launch.gpus == 0:
         # Files are mapped, and all their pages are touched; what is repacked lies in memory a second time.
-        host = Part(launch.files + _repacked(launch), cache, buffers + outputs + heap + kept, _LLAMA_CPP_PROCESS)
-        return Estimate(host)
+        return Estimate(Part(launch.files + _repacked(launch), cache, compute + on_host, _LLAMA_CPP_PROCESS))
     # Input embeddings stay with the CPU. A tied matrix is multiplied as well, and so lies on both sides.
     embeddings = min(launch.files, shape.vocab * shape.hidden * launch.files // shape.parameters)
     uploaded = launch.files - (0 if shape.tied else embeddings)
-    device = Part(_split(uploaded, launch), _split(cache, launch), buffers, _CUDA_CONTEXT)
-    return Estimate(Part(embeddings, 0, outputs + heap + kept, _LLAMA_CPP_PROCESS), device, launch.gpus)
+    device = Part(_split(uploaded, launch), _split(cache, launch), compute, _CUDA_CONTEXT)
+    return Estimate(Part(embeddings, 0, on_host, _LLAMA_CPP_PROCESS), device, launch.gpus)
+
+
+def _llama_cpp_cache(launch: Launch, slots: int, per_slot: int, ubatch: int) -> int:
+    """All of it is taken at the start. Layers with a window keep it and one batch."""
+    shape = launch.shape
+    if shape.kind == "encoder":
+        return 0
+    window = min(per_slot, _padded((shape.window or 0) + ubatch))
+    cells = slots * (shape.full_layers * per_slot + shape.window_layers * window)
+    return round(cells * _llama_cpp_cell(launch)) + slots * _state(shape)
+
+
+def _llama_cpp_kept(launch: Launch, slots: int, per_slot: int) -> int:
+    """Copies in the host's memory: prompts of before, up to a limit, and what windows and states cannot roll back to.
+
+    Of the latter we saw two per slot; more are made in long prompts.
+    """
+    shape = launch.shape
+    if shape.kind == "encoder":
+        return 0
+    checkpoint = round(shape.window_layers * (shape.window or 0) * _llama_cpp_cell(launch)) + _state(shape)
+    checkpoints = slots * (2 + per_slot // _CHECKPOINT_STEP) * checkpoint
+    # Only prompts of answers in text are kept. -1 is no limit: then the default is a guess as good as any.
+    if "pooling_type" in launch.options:
+        return checkpoints
+    limit = launch.told("cache_ram_mib", _PROMPT_CACHE_MIB)
+    return checkpoints + (limit if limit >= 0 else _PROMPT_CACHE_MIB) * MIB
+
+
+def _llama_cpp_cell(launch: Launch) -> float:
+    """Bytes of one token in one layer."""
+    shape = launch.shape
+    key, value = (_CACHE_TYPES.get(launch.told(f"cache_type_{name}", 1), 2.0) for name in "kv")
+    if shape.latent:
+        return _values_per_layer(shape) * key
+    return shape.kv_heads * (shape.key_dim * key + shape.value_dim * value)
 
 
 def _repacked(launch: Launch) -> int:
@@ -246,8 +272,7 @@ def _paged_cache(launch: Launch, per_value: float, step: int) -> int:
     tokens = -(-launch.context // 16) * 16
     windowed = min(tokens, (shape.window or 0) + step)
     per_request = shape.full_layers * tokens + shape.window_layers * windowed
-    state = shape.recurrent.bytes_per_sequence if shape.recurrent else 0
-    return round(launch.parallel * (per_request * _values_per_layer(shape) * per_value + state))
+    return round(launch.parallel * (per_request * _values_per_layer(shape) * per_value + _state(shape)))
 
 
 def _graphs(options: Mapping[str, Any], engine: str, sequences: int) -> int:
@@ -276,13 +301,12 @@ def _on_torch(launch: Launch, engine: str) -> Estimate:
     if shape.kind == "decoder":
         windowed = min(launch.context, shape.window or 0)
         cells = shape.full_layers * launch.context + shape.window_layers * windowed
-        state = shape.recurrent.bytes_per_sequence if shape.recurrent else 0
-        cache = together * (cells * _values_per_layer(shape) * width + state)
+        cache = together * (cells * _values_per_layer(shape) * width + _state(shape))
         # Prompts that come together are computed together, and Xinference asks for the logits of every token.
         logits = tokens * shape.vocab * width
     activations = tokens * (3 * _active_feed_forward(shape) + 4 * shape.hidden) * width
-    # A request that joins others gives all of them a new cache, and the old ones are still there.
-    buffers = activations + logits + cache
+    # When requests join others all get a new cache; the old ones, and those padded to one length, are still there.
+    buffers = activations + logits + 2 * cache
     if not launch.gpus:
         # While weights are converted, those of the files are in memory as well.
         converted = launch.files if weights != launch.files else 0
@@ -311,10 +335,9 @@ def _values_per_layer(shape: Shape) -> int:
     return shape.kv_heads * (shape.key_dim + shape.value_dim)
 
 
-def _key_value_bytes(shape: Shape, key: float, value: float) -> float:
-    if shape.latent:
-        return _values_per_layer(shape) * key
-    return shape.kv_heads * (shape.key_dim * key + shape.value_dim * value)
+def _state(shape: Shape) -> int:
+    """Of one request in the layers that keep a state of one size."""
+    return shape.recurrent.bytes_per_sequence if shape.recurrent else 0
 
 
 def _split(size: int, launch: Launch, most: int | None = None) -> int:

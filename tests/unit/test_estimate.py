@@ -168,6 +168,10 @@ def test_prompts_that_llama_cpp_keeps_count_up_to_their_limit() -> None:
     assert unlimited.host.total - of(SMALL, LLAMA_CPP).host.total == 8 * GIB
 
 
+def test_an_embedding_keeps_no_prompts() -> None:
+    assert of(SMALL, LLAMA_CPP, options={"pooling_type": 3}) == of(SMALL, LLAMA_CPP)
+
+
 def test_a_context_set_by_the_options_is_what_llama_cpp_takes() -> None:
     options = {**NO_PROMPT_CACHE, "n_ctx": 32_768, "n_parallel": 4}
 
@@ -185,11 +189,14 @@ def test_an_encoder_has_no_cache() -> None:
         assert of(BERT, how).cache == 0
 
 
-def test_an_encoder_s_batch_is_its_context() -> None:
+def test_an_encoder_s_buffers_grow_with_the_batch_that_its_context_must_fit_in() -> None:
     small = of(BERT, LLAMA_CPP, context=8192, options={"n_ubatch": 512})
-    whole = of(BERT, LLAMA_CPP, context=8192, options={"n_ubatch": 8192})
+    whole = of(BERT, LLAMA_CPP, context=8192, options={"n_batch": 8192, "n_ubatch": 8192})
 
-    assert whole.buffers > 8 * small.buffers / 2
+    results = (8192 - 512) * (4 * 4096 + 3 * 1024) * 4
+    masks = (8192**2 - 512**2) * 2
+
+    assert whole.buffers - small.buffers > results + masks
 
 
 def test_on_gpus_the_host_keeps_its_process_and_each_gpu_its_share() -> None:
