@@ -46,6 +46,25 @@ def in_turn(rounds: int, subjects: Mapping[str, Callable[[], T]], warm_ups: int 
     return returned
 
 
+def print_results(results: Mapping[str, object], indent: str = "") -> None:
+    """Results for people, one a line; what is nested is indented."""
+    for name, value in results.items():
+        if isinstance(value, dict):
+            print(f"{indent}{name}")
+            print_results(value, indent + "  ")
+        else:
+            print(f"{indent}{name:<30} {rounded(value)}")
+
+
+def rounded(value: Any) -> Any:
+    """A result with three decimals, however deep its numbers lie."""
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(one) for one in value]
+    return round(value, 3) if isinstance(value, float) else value
+
+
 def run(command: Sequence[str], timeout_s: float = 120) -> Cost:
     """Run a command to its end, which must be a good one; what it prints is thrown away."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()

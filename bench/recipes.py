@@ -26,7 +26,7 @@ from typing import Any
 
 import psutil
 import requests
-from measure import clean_up_when_terminated, environment, finish, in_turn, say, xinference
+from measure import clean_up_when_terminated, environment, finish, in_turn, print_results, rounded, say, xinference
 from random_weights import Size, family, random_gguf
 
 from biai_xinf.catalogue import load_entry, shipped_specs
@@ -131,8 +131,8 @@ def main() -> None:
         results = {"options": options, "threads": arguments.threads, "idle_cores": idle_cores(subjects)}
         results |= measure(subjects, rounds)
     if not arguments.as_json:
-        _print(results)
-    finish(_rounded(results))
+        print_results(results)
+    finish(rounded(results))
 
 
 def _arguments() -> argparse.Namespace:
@@ -289,23 +289,6 @@ def _llama_cpp_version() -> str:
     import xllamacpp
 
     return str(xllamacpp.__version__)
-
-
-def _print(results: Mapping[str, object], indent: str = "") -> None:
-    for name, value in results.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            _print(value, indent + "  ")
-        else:
-            print(f"{indent}{name:<30} {_rounded(value)}")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _rounded(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(one) for one in value]
-    return round(value, 3) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

@@ -26,7 +26,17 @@ from typing import Any
 import psutil
 import requests
 from load import Found, Load, Streamed, Task
-from measure import clean_up_when_terminated, environment, finish, free_port, in_turn, say, xinference
+from measure import (
+    clean_up_when_terminated,
+    environment,
+    finish,
+    free_port,
+    in_turn,
+    print_results,
+    rounded,
+    say,
+    xinference,
+)
 from mock_upstream import MODEL
 
 from biai_xinf.catalogue import load_entry, shipped_specs
@@ -114,8 +124,8 @@ def main() -> None:
             results |= compare_with_stock(load, subjects["ours"], stock, rounds, "native" not in arguments.without)
     results |= {"skipped": skipped}
     if not arguments.as_json:
-        _print(results)
-    finish(_rounded(results))
+        print_results(results)
+    finish(rounded(results))
 
 
 def _arguments() -> argparse.Namespace:
@@ -400,23 +410,6 @@ def _ratio(ones: Sequence[float], others: Sequence[float]) -> float:
 def _percentiles(prefix: str, values: Sequence[float]) -> Results:
     hundredths = quantiles(values, n=100)
     return {f"{prefix}p50_ms": hundredths[49], f"{prefix}p99_ms": hundredths[98]}
-
-
-def _print(results: Mapping[str, object], indent: str = "") -> None:
-    for name, value in results.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            _print(value, indent + "  ")
-        else:
-            print(f"{indent}{name:<30} {_rounded(value)}")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _rounded(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_rounded(one) for one in value]
-    return round(value, 3) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":
