@@ -37,6 +37,8 @@ LAUNCH_TIMEOUT = 1800.0
 STOP_TIMEOUT = 120.0
 # Liveness routes do no work: one that takes longer does not live.
 LIVENESS_TIMEOUT = 10.0
+# A row of a small database, which no launch should wait for.
+FORM_TIMEOUT = 5.0
 
 
 class Client:
@@ -51,6 +53,12 @@ class Client:
         self._transport = Transport(endpoint, credentials, saved_for=endpoint if is_saved else None)
         self._timeout = timeout
         self.endpoint = self._transport.endpoint
+        self.credentials = credentials
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which the server's clock was ahead of ours at its last answer, to the second; None: untold."""
+        return self._transport.clock_ahead
 
     def __enter__(self) -> Client:
         return self
@@ -89,6 +97,10 @@ class Client:
         call = self._get("/v1/cluster/info", {"detailed": "true"})
         return self._transport.request(call, list[wire.ClusterNode])
 
+    def workers(self) -> list[wire.WorkerModels]:
+        """Which replicas run on which worker, as the workers themselves say; needs an admin where auth is on."""
+        return self._transport.request(self._get("/v1/workers"), list[wire.WorkerModels])
+
     # Models
 
     def models(self) -> list[wire.RunningModel]:
@@ -116,6 +128,19 @@ class Client:
         """The last hundred events of one model, oldest first; empty for an unknown uid."""
         return self._transport.request(self._get(f"/v1/models/{_name(uid)}/events"), list[wire.Event])
 
+    def autostart(self) -> list[wire.AutostartEntry]:
+        """What Xinference launches by itself when a worker joins."""
+        return self._transport.request(self._get("/v1/autostart/models/summary"), wire.Autostart).models
+
+    def log_sources(self) -> list[wire.LogSource]:
+        """The processes whose logs can be read; needs an admin where auth is on."""
+        return self._transport.request(self._get("/v1/cluster/runtime-logs/sources"), wire.LogSources).sources
+
+    def log(self, source: str, cursor: str = "") -> wire.LogPart:
+        """The end of a process's log, or what follows `cursor`; NotFound if there is no such source."""
+        call = self._get("/v1/cluster/runtime-logs", {"source": source, "cursor": cursor})
+        return self._transport.request(call, wire.LogPart)
+
     def cached_models(self) -> list[wire.CachedModel]:
         """Weights that the workers hold on disk."""
         return self._transport.request(self._get("/v1/cache/models"), wire.CachedModels).list
@@ -139,6 +164,24 @@ class Client:
         """Stop a model and all its replicas; NotFound if there is none."""
         self._transport.request(Call("DELETE", f"/v1/models/{_name(uid)}", timeout=STOP_TIMEOUT), object)
 
+    def add_replicas(self, uid: str, places: Sequence[Mapping[str, Any]]) -> None:
+        """Start a replica at each place (an entry of `replica_config`), and wait until they are loaded.
+
+        LaunchFailed with the reason if one does not load: then none of them stays.
+        """
+        body = {"replica": len(places), "replica_config": [dict(place) for place in places]}
+        call = Call("POST", f"/v1/models/{_name(uid)}/replicas", body, timeout=LAUNCH_TIMEOUT)
+        try:
+            self._transport.request(call, object)
+        except ServerFailed as error:
+            message = f"no replica could be added to `{uid}`: {error.message}"
+            raise LaunchFailed(message, details=error.details) from error
+
+    def remove_replica(self, uid: str, number: int) -> None:
+        """Stop one replica, or forget one that is gone; NotFound if there is none. The last one ends the model."""
+        call = Call("DELETE", f"/v1/models/{_name(uid)}/replicas/{number}", timeout=STOP_TIMEOUT)
+        self._transport.request(call, object)
+
     def cancel(self, uid: str) -> None:
         """Stop a launch under way; NotFound if there is none. A model that is ready is left alone.
 
@@ -152,9 +195,10 @@ class Client:
 
     # Registrations and engines
 
-    def registrations(self, model_type: ModelType) -> list[wire.Registration]:
+    def registrations(self, model_type: ModelType, timeout: float | None = None) -> list[wire.Registration]:
         """Names known for this type, built-in and custom; empty while no worker is connected."""
-        return self._transport.request(self._get(f"/v1/model_registrations/{model_type}"), list[wire.Registration])
+        call = Call("GET", f"/v1/model_registrations/{model_type}", timeout=timeout or self._timeout)
+        return self._transport.request(call, list[wire.Registration])
 
     def registration(self, model_type: ModelType, name: str) -> dict[str, Any] | None:
         """The whole family of that name, as it can be registered again; None if there is none."""
@@ -184,6 +228,20 @@ class Client:
         params = None if virtual_env is None else {"enable_virtual_env": "true" if virtual_env else "false"}
         call = self._get(f"/v1/engines/{model_type}/{_name(name)}", params)
         return self._transport.request(call, wire.EnginesAnswer).root or {}
+
+    # The Web UI's launch forms
+
+    def launch_history(self, model_name: str) -> list[wire.RecordedLaunch]:
+        """What the form of a model can be filled with, newest first: the entries of the user who asks."""
+        params = {"model_name": model_name, "scope": "mine"}
+        call = Call("GET", "/v1/launch_history", params=params, timeout=FORM_TIMEOUT)
+        return self._transport.request(call, list[wire.RecordedLaunch])
+
+    def record_launch(self, model_name: str, uid: str, values: Mapping[str, Any]) -> None:
+        """Fill a model's form in for the user who asks, in place of what was kept of the same uid."""
+        # Left out, `ui_data` stays what the Web UI kept before, and wins over the values.
+        body = {"model_name": model_name, "model_uid": uid, "data": dict(values), "ui_data": {}}
+        self._transport.request(Call("POST", "/v1/launch_history", body, timeout=FORM_TIMEOUT), object)
 
     # The extension
 
@@ -218,6 +276,11 @@ class Client:
     def forget_served_model(self, uid: str) -> None:
         """Take back what `put_served_model` told; NotFound if nothing was told."""
         self._of_extension(Call("DELETE", f"/biai/models/{_name(uid)}", timeout=self._timeout), object)
+
+    def forget_worker(self, address: str) -> None:
+        """Let the endpoint take a worker for dead at once; Rejected where it answers there, needs an admin."""
+        call = Call("DELETE", f"/biai/workers/{_name(address)}", timeout=self._timeout)
+        self._of_extension(call, object)
 
     def endpoint_status(self) -> wire.EndpointStatus:
         """What the workers say of their machines; the endpoint gives each of them a few seconds."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from biai_xinf import wire
 from biai_xinf.client import Client
 from biai_xinf.errors import AlreadyRunning, Interrupted, LaunchFailed, NotFound, UidTaken, XinferenceError
 from biai_xinf.plan import Action, Change
 from biai_xinf.progress import Report
-from biai_xinf.state import Launch, UpstreamLaunch
+from biai_xinf.state import Launch, Scaling, UpstreamLaunch
+
+if TYPE_CHECKING:
+    from biai_xinf.specs import ModelType
 
 # Loading takes seconds at least; asking more often would cost the server more than it tells us.
 _POLL_S = 0.3
@@ -26,6 +31,8 @@ def execute(client: Client, change: Change, report: Report) -> None:
         remove(client, change.uid)
     if isinstance(change.launch, UpstreamLaunch):
         attach(client, change.launch, report)
+    elif isinstance(change.launch, Scaling):
+        scale(client, change.launch, report)
     elif change.launch is not None:
         launch(client, change.launch, report)
     elif change.pending:
@@ -40,8 +47,39 @@ def launch(client: Client, launch: Launch, report: Report) -> None:
     try:
         _begin(client, launch)
         wait_until_ready(client, launch.uid, report)
+    except LaunchFailed as error:
+        if launch.registration is None or not _is_unknown_there(error):
+            raise
+        report(None, "registering again, for a worker that joined late")
+        register_again(client, launch.model_type, launch.registration)
+        _begin(client, launch)
+        wait_until_ready(client, launch.uid, report)
     except KeyboardInterrupt:
         raise _interrupted(client, launch.uid, report) from None
+
+
+def scale(client: Client, scaling: Scaling, report: Report) -> None:
+    """Stop the replicas that are too many or gone, then start those that are missing; LaunchFailed says why not."""
+    for number in scaling.drop:
+        report(None, "stopping a replica")
+        with contextlib.suppress(NotFound):
+            client.remove_replica(scaling.uid, number)
+    if not scaling.devices:
+        return
+    count = len(scaling.devices)
+    report(None, "starting a replica" if count == 1 else f"starting {count} replicas")
+    try:
+        client.add_replicas(scaling.uid, scaling.add)
+    except (LaunchFailed, NotFound) as error:
+        if scaling.registration is None or not _is_unknown_there(error):
+            raise
+        register_again(client, scaling.model_type, scaling.registration)
+        client.add_replicas(scaling.uid, scaling.add)
+
+
+def _is_unknown_there(error: XinferenceError) -> bool:
+    """Whether a worker does not know the model: one that joined after it was registered never heard of it (4.1)."""
+    return "Model not found, name" in error.message
 
 
 def _begin(client: Client, launch: Launch) -> None:
@@ -76,11 +114,16 @@ def register(client: Client, launch: Launch) -> None:
     ours = dict(launch.registration or {})
     name = str(ours["model_name"])
     theirs = client.registration(launch.model_type, name)
-    if theirs is not None and _says(theirs, ours):
-        return
-    if theirs is not None:
-        client.unregister(launch.model_type, name)
-    client.register(launch.model_type, ours)
+    if theirs is None:
+        client.register(launch.model_type, ours)
+    elif not _says(theirs, ours):
+        register_again(client, launch.model_type, ours)
+
+
+def register_again(client: Client, model_type: ModelType, registration: Mapping[str, Any]) -> None:
+    """Register on every worker that is there now, in place of what was registered before; running models stay."""
+    client.unregister(model_type, str(registration["model_name"]))
+    client.register(model_type, registration)
 
 
 def wait_until_ready(client: Client, uid: str, report: Report) -> None:

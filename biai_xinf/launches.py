@@ -138,7 +138,7 @@ def _where(placed: Placed) -> dict[str, Any]:
         return {"worker_ip": first.worker, "n_gpu": None}
     where: dict[str, Any] = {
         "replica": len(placements),
-        "replica_config": [{"devices": [_device(placement)]} for placement in placements],
+        "replica_config": [{"devices": [device(placement, cpu="auto")]} for placement in placements],
     }
     if not form.need.gpus and placed.recipe.engine in KEPT_OFF_GPUS:
         # `replica_config` has no word for "no GPU": 0 is refused, and `auto` takes one where there is one, unless
@@ -147,7 +147,8 @@ def _where(placed: Placed) -> dict[str, Any]:
     return where
 
 
-def _device(placement: Placement) -> dict[str, Any]:
+def device(placement: Placement, cpu: int | str) -> dict[str, Any]:
+    """A place as `replica_config` tells it; `cpu` is its word for no GPU: 0 when scaling, `auto` when launching."""
     if not placement.gpus:
-        return {"worker_ip": placement.worker, "n_gpu": "auto"}
+        return {"worker_ip": placement.worker, "n_gpu": cpu}
     return {"worker_ip": placement.worker, "n_gpu": len(placement.gpus), "gpu_idx": list(placement.gpus)}

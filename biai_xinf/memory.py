@@ -90,16 +90,22 @@ class Ledger:
                 spots += [Placement(worker, chosen) for chosen in _neighbours(sorted(roomy), need.gpus)]
         return spots
 
-    def places(self, form: Form, replicas: int = 1, policy: Policy = "pack") -> tuple[Placement, ...]:
-        """Where the replicas go, one after the other, as far as there is room. Nothing is booked."""
-        found: list[Placement] = []
-        while len(found) < replicas and (spots := self.spots(form, found)):
-            best = self._roomiest(spots, found) if policy == "spread" else self._tightest(spots, found)
-            found.append(best)
+    def places(
+        self, form: Form, replicas: int = 1, policy: Policy = "pack", beside: Sequence[Placement] = ()
+    ) -> tuple[Placement, ...]:
+        """Where the replicas go, one after the other, as far as there is room, `beside` those that run already.
+
+        Nothing is booked.
+        """
+        own = list(beside)
+        while len(own) - len(beside) < replicas and (spots := self.spots(form, own)):
+            best = self._roomiest(spots, own) if policy == "spread" else self._tightest(spots, own)
+            own.append(best)
             self.book(form.need, best)
+        found = tuple(own[len(beside) :])
         for placement in found:
             self.release(form.need, placement)
-        return tuple(found)
+        return found
 
     def book(self, need: Need, placement: Placement) -> None:
         """Take what one replica needs at its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from biai_xinf import wire
@@ -24,6 +25,8 @@ _PHASES: dict[str, Phase] = {
     "ERROR": "failed",
     "TERMINATING": "stopping",
 }
+# Xinference 4.1 still tells of the replicas of a worker that it took for dead.
+_REPLICA_PHASES: dict[str, Phase] = {**_PHASES, "TERMINATED": "gone"}
 
 
 def observe(client: Client, desired: Desired | None = None, *, with_facts: bool = False) -> Cluster:
@@ -32,15 +35,16 @@ def observe(client: Client, desired: Desired | None = None, *, with_facts: bool 
     What only the extension tells of the workers, such as their engines, is one more read: made where something
     may be launched, or with `with_facts`.
     """
-    hardware = client.status().workers
-    models = _models(client.instances(), client.models())
+    status = client.status()
+    hardware = status.workers
+    models = _with_replicas(client, _models(client.instances(), client.models()))
     here = is_loopback(client.endpoint)
     candidates = _candidates(desired, models) if desired else []
     recipes, upstreams = _apart(candidates) if candidates else ([], False)
     facts = _facts(client) if recipes or with_facts else {}
     workers = tuple(worker_of(address, status, facts.get(address)) for address, status in hardware.items())
     if not candidates:
-        return Cluster(client.endpoint, here, workers, models)
+        return Cluster(client.endpoint, here, workers, models, uptime=status.uptime)
     extension = client.extension() if upstreams else None
     return Cluster(
         client.endpoint,
@@ -52,6 +56,7 @@ def observe(client: Client, desired: Desired | None = None, *, with_facts: bool 
         # Whether workers elsewhere reach a hub cannot be told from here.
         hub=hub_from_here() if here and any(recipe.model_path is None for _, recipe in recipes) else None,
         extension=extension.biai_xinf if extension else None,
+        uptime=status.uptime,
     )
 
 
@@ -150,6 +155,25 @@ def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) ->
     return tuple(sorted([*models, *forgotten], key=lambda model: model.uid))
 
 
+def _with_replicas(client: Client, models: tuple[ObservedModel, ...]) -> tuple[ObservedModel, ...]:
+    """The models, with the replicas that a restarted supervisor forgot, as the workers tell of them."""
+    if all(model.replicas or model.is_upstream for model in models):
+        return models
+    try:
+        workers = client.workers()
+    except Forbidden:
+        return models
+
+    def found(uid: str) -> tuple[Replica, ...]:
+        return tuple(
+            Replica(worker.address, "ready", number=number) for worker in workers for number in worker.replicas_of(uid)
+        )
+
+    return tuple(
+        model if model.replicas or model.is_upstream else replace(model, replicas=found(model.uid)) for model in models
+    )
+
+
 def _phase(instance: wire.Instance) -> Phase | None:
     loading = instance.status == "READY" and instance.replicas_are("CREATING", "LOADING")
     return "launching" if loading else _PHASES.get(instance.status)
@@ -163,7 +187,13 @@ def _was_cancelled(instance: wire.Instance, detail: wire.RunningModel | None) ->
 
 def _model(uid: str, phase: Phase, instance: wire.Instance | None, detail: wire.RunningModel | None) -> ObservedModel:
     replicas = [
-        Replica(status.worker_address or "", _PHASES.get(status.status, "stopping"), status.error_message)
+        Replica(
+            worker=status.worker_address or "",
+            phase=_REPLICA_PHASES.get(status.status, "stopping"),
+            reason=status.error_message,
+            number=status.replica_id,
+            gpus=tuple(status.gpu_idx or ()),
+        )
         for status in (instance.replica_statuses if instance else [])
     ]
     servers = detail.upstream.servers if detail and detail.upstream else []

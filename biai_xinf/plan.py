@@ -7,16 +7,18 @@ from enum import Enum
 
 from biai_xinf.errors import NothingFits, UidTaken
 from biai_xinf.launches import launch_of, share_threads, upstream_of
-from biai_xinf.memory import ledger
+from biai_xinf.memory import Device, Ledger, ledger
 from biai_xinf.resolve import Resolution, Wish, recipe_running, resolve
-from biai_xinf.specs import Recipe, UpstreamRecipe
-from biai_xinf.state import Cluster, Desired, DesiredModel, Launch, ObservedModel, UpstreamLaunch
+from biai_xinf.scaling import replicas_there, scale
+from biai_xinf.specs import EngineRecipe, Recipe, UpstreamRecipe
+from biai_xinf.state import Cluster, Desired, DesiredModel, Launch, ObservedModel, Scaling, UpstreamLaunch
 
 
 class Action(Enum):
     """What happens to one uid; the value is the glyph that shows it."""
 
     LAUNCH = "+"
+    SCALE = "~"
     RELAUNCH = "±"
     TERMINATE = "-"
     KEEP = "="
@@ -27,7 +29,7 @@ class Change:
     """One uid's part of a plan. `launch` is what will be sent, `resolution` why that recipe and not another.
 
     `pending`: it is kept, but somebody launched it a moment ago and it is not ready yet. `in_place`: an upstream takes
-    the place of an upstream, so there is nothing to stop first.
+    the place of an upstream, so there is nothing to stop first. `as_wished`: it runs, with all its replicas.
     """
 
     action: Action
@@ -35,8 +37,9 @@ class Change:
     reason: str
     pending: bool = False
     recipe: Recipe | None = None
-    launch: Launch | UpstreamLaunch | None = None
+    launch: Launch | Scaling | UpstreamLaunch | None = None
     in_place: bool = False
+    as_wished: bool = False
     resolution: Resolution | None = None
 
 
@@ -49,12 +52,26 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Booking:
+    """What the plan takes of a device: free bytes before and after it; `gpu` None is the worker's RAM."""
+
+    worker: str
+    gpu: int | None
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The changes in the order they are carried out, the running models nobody asked about, and what was refused."""
+    """The changes in the order they are carried out, the running models nobody asked about, and what was refused.
+
+    `memory` has the devices whose memory was told; what stops is still counted as taken.
+    """
 
     changes: tuple[Change, ...]
     unmanaged: tuple[str, ...]
     refused: tuple[Refused, ...] = ()
+    memory: tuple[Booking, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -66,6 +83,7 @@ class Plan:
         counts = {action: sum(change.action is action for change in self.changes) for action in Action}
         words = {
             Action.LAUNCH: "to launch",
+            Action.SCALE: "to scale",
             Action.RELAUNCH: "to relaunch",
             Action.TERMINATE: "to stop",
             Action.KEEP: "to keep",
@@ -85,9 +103,13 @@ def make_plan(desired: Desired, cluster: Cluster) -> Plan:
     desired, unmanaged = _pruned(desired, cluster)
     looks = [_look(want, cluster) for want in desired.models]
     asked = [look for look in looks if isinstance(look, _Asked)]
-    found = resolve([look.wish for look in asked], cluster, ledger(cluster.workers))
+    book = ledger(cluster.workers)
+    before = dict(book.free)
+    found = resolve([look.wish for look in asked], cluster, book)
+    # A model that does not run at all comes before another one's second replica.
+    scaled = [_scale(look, cluster, book) if isinstance(look, _Uneven) else None for look in looks]
     refused = (
-        *(look for look in looks if isinstance(look, Refused)),
+        *(look for look in (*looks, *scaled) if isinstance(look, Refused)),
         *(Refused(look.uid, error) for look, error in zip(asked, found, strict=True) if isinstance(error, NothingFits)),
     )
     if refused and len(desired.models) == 1:
@@ -96,12 +118,20 @@ def make_plan(desired: Desired, cluster: Cluster) -> Plan:
     placed = {uid: one.placed for uid, one in resolutions.items() if one.placed is not None}
     threads = share_threads(placed, _staying(cluster, desired))
     changes = [_remove(uid, cluster) for uid in desired.absent]
-    for look in looks:
+    for look, scaling in zip(looks, scaled, strict=True):
         if isinstance(look, Change):
             changes.append(look)
+        elif isinstance(scaling, Change):
+            changes.append(scaling)
         elif isinstance(look, _Asked) and look.uid in resolutions:
             changes.append(_launch(look, resolutions[look.uid], threads.get(look.uid)))
-    return Plan(tuple(changes), unmanaged, refused)
+    memory = (Booking(*device, free, book.free[device]) for device, free in sorted(before.items(), key=_by_device))
+    return Plan(tuple(changes), unmanaged, refused, tuple(memory))
+
+
+def _by_device(item: tuple[Device, int]) -> tuple[str, int]:
+    (worker, gpu), _ = item
+    return worker, -1 if gpu is None else gpu
 
 
 def _pruned(desired: Desired, cluster: Cluster) -> tuple[Desired, tuple[str, ...]]:
@@ -140,7 +170,16 @@ class _Asked:
         return self.wish.want.uid
 
 
-def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked | Refused:
+@dataclass(frozen=True)
+class _Uneven:
+    """A model that runs as wished, but not in as many replicas."""
+
+    want: DesiredModel
+    recipe: EngineRecipe
+    model: ObservedModel
+
+
+def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked | _Uneven | Refused:
     model = cluster.model(want.uid)
     # An upstream whose servers do not answer is there all the same: launching it again would not wake them.
     if model is None or (model.phase in ("failed", "stopping") and not model.is_upstream):
@@ -152,17 +191,23 @@ def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked | Refused:
     if running is None and not want.upgrade:
         return Refused(want.uid, _taken(want, model))
     if running is not None and want.allows(running.name) and not want.upgrade:
-        return Change(Action.KEEP, want.uid, f"runs recipe {running.name}{_missing(want, model)}", recipe=running)
+        if isinstance(running, EngineRecipe) and model.replicas and len(replicas_there(model)) != want.replicas:
+            return _Uneven(want, running, model)
+        all_ready = all(replica.phase == "ready" for replica in replicas_there(model))
+        reason = f"runs recipe {running.name}{'' if all_ready else ', a replica of it is loading'}"
+        return Change(Action.KEEP, want.uid, reason, recipe=running, as_wished=all_ready)
     return _Asked(Action.RELAUNCH, Wish(want, running), f"runs {_describe(model)}", model.is_upstream)
 
 
-def _missing(want: DesiredModel, model: ObservedModel) -> str:
-    """How many replicas run, where fewer do than are wished."""
-    ready = sum(replica.phase == "ready" for replica in model.replicas)
-    # A supervisor that was restarted has forgotten the replicas.
-    if model.is_upstream or not model.replicas or ready >= want.replicas:
-        return ""
-    return f", {ready} of {want.replicas} replicas"
+def _scale(uneven: _Uneven, cluster: Cluster, book: Ledger) -> Change | Refused:
+    want, recipe, there = uneven.want, uneven.recipe, len(replicas_there(uneven.model))
+    scaling = scale(want, recipe, uneven.model, cluster, book)
+    if isinstance(scaling, NothingFits):
+        return Refused(want.uid, scaling)
+    reason = f"runs recipe {recipe.name}, {there} of {want.replicas} replicas"
+    if there + len(scaling.devices) < want.replicas:
+        reason += f"; there is room for {len(scaling.devices)} more"
+    return Change(Action.SCALE, want.uid, reason, recipe=recipe, launch=scaling)
 
 
 def _staying(cluster: Cluster, desired: Desired) -> Cluster:
@@ -176,7 +221,9 @@ def _launch(asked: _Asked, found: Resolution, threads: int | None) -> Change:
         return replace(change, launch=launch_of(want, found.placed, threads))
     if isinstance(recipe, UpstreamRecipe) and recipe != asked.wish.running:
         return replace(change, launch=upstream_of(want.entry, recipe, asked.uid), in_place=asked.in_place)
-    return Change(Action.KEEP, asked.uid, f"runs recipe {recipe.name}, the best that fits", recipe=recipe)
+    return Change(
+        Action.KEEP, asked.uid, f"runs recipe {recipe.name}, the best that fits", recipe=recipe, as_wished=True
+    )
 
 
 def _taken(want: DesiredModel, model: ObservedModel) -> UidTaken:

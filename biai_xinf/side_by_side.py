@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from biai_xinf.errors import Interrupted
 from biai_xinf.plan import Change
-from biai_xinf.state import Launch
+from biai_xinf.state import Launch, Scaling
 
 T = TypeVar("T")
 # Each thread mostly waits for Xinference; this many ask it a few times a second.
@@ -53,7 +53,7 @@ def _free_to_begin(waiting: Sequence[Change], running: Sequence[Change]) -> list
 
 def workers_of(change: Change) -> set[str]:
     """The workers that a change makes busy; none where it only stops or waits."""
-    if not isinstance(change.launch, Launch):
+    if not isinstance(change.launch, (Launch, Scaling)):
         return set()
     body = change.launch.body
     named = {device["worker_ip"] for replica in body.get("replica_config", []) for device in replica["devices"]}

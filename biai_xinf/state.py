@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from biai_xinf.specs import ModelType
     from biai_xinf.upstreams import Upstream
 
-Phase = Literal["launching", "ready", "failed", "stopping"]
+# Only a replica can be `gone`: its worker died, and Xinference still tells of it.
+Phase = Literal["launching", "ready", "failed", "stopping", "gone"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class Replica:
-    """One replica of a running model."""
+    """One replica of a running model; `number` is what Xinference calls it by, `gpus` are those it was given."""
 
     worker: str
     phase: Phase
     reason: str | None = None
+    number: int | None = None
+    gpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ Offers = Mapping[str, "tuple[Weights, ...] | str"]
 class Cluster:
     """Everything one sweep of reads told about a cluster. `None` marks what was not told.
 
-    `extension` is the version of the endpoint's extension; asked for only where a recipe needs it.
+    `extension` is the version of the endpoint's extension; asked for only where a recipe needs it. `uptime` is that
+    of the supervisor, in seconds.
     """
 
     endpoint: str
@@ -96,6 +100,7 @@ class Cluster:
     offers: Mapping[tuple[ModelType, str], Offers] = field(default_factory=dict)
     hub: Hub | None = None
     extension: str | None = None
+    uptime: int | None = None
 
     @property
     def upstreams(self) -> tuple[ObservedModel, ...]:
@@ -153,6 +158,30 @@ class Launch:
     def uid(self) -> str:
         """The uid it will run under."""
         return str(self.body["model_uid"])
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Replicas to be added to a model that runs, each at its place, and the numbers of those to be taken from it.
+
+    A worker that joined late may lack the `registration`.
+    """
+
+    uid: str
+    model_type: ModelType
+    devices: tuple[Mapping[str, Any], ...] = ()
+    drop: tuple[int, ...] = ()
+    registration: Mapping[str, Any] | None = None
+
+    @property
+    def add(self) -> list[Mapping[str, Any]]:
+        """The entries of `replica_config` of the replicas to be added."""
+        return [{"devices": [device]} for device in self.devices]
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """What is sent to `POST /v1/models/{uid}/replicas`; `drop` is one `DELETE` each."""
+        return {"replica": len(self.devices), "replica_config": self.add, "drop": list(self.drop)}
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ import functools
 import http.client
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import requests
@@ -61,6 +63,7 @@ class Transport:
     def __init__(self, endpoint: str, credentials: Credentials | None = None, saved_for: str | None = None) -> None:
         self.endpoint = parse_endpoint(endpoint)
         self.bearer = Bearer(credentials, self._exchange, saved_for) if credentials else None
+        self.clock_ahead: float | None = None
         self._session = requests.Session()
         # The environment is read here instead: `requests` would send 127.0.0.1 to HTTP_PROXY.
         self._session.trust_env = False
@@ -107,6 +110,7 @@ class Transport:
             timeout=(CONNECT_TIMEOUT, call.timeout),
             allow_redirects=False,
         )
+        self.clock_ahead = _clock_ahead(response)
         if response.status_code == 500 and _content_type(response) == "text/plain":
             # The server closes this connection without announcing it (uvicorn under Xinference 4.1.0).
             self._session.close()
@@ -147,9 +151,10 @@ def failure(status: int, detail: str, *, retry_after: bool = False) -> Xinferenc
     return kind(message or f"status {status}", status=status, details=details)
 
 
-# "Model not found in the model list, uid: x", "Model not found, name: x, format: ...", "Model x not found",
+# "Model not found in the model list, uid: x", "Replica not found in the model list, uid: x, replica_id: 1",
+# "Model not found, name: x, format: ...", "Model x not found",
 # and the 500 of POST /v1/models/x/cancel "Model x has not been launched yet" (Xinference 4.1.0).
-_UNKNOWN = re.compile(r"Model (not found\b|\S+ not found\.?$|\S+ has not been launched yet)")
+_UNKNOWN = re.compile(r"(Model|Replica) (not found\b|\S+ not found\.?$|\S+ has not been launched yet)")
 
 _START_HINT = "is it running? `biai-xinf up` starts one here; BIAI_XINF_ENDPOINT names another"
 _BUSY_HINT = "it may be busy, or was stopped meanwhile; its log says more"
@@ -245,6 +250,13 @@ def _detail(response: requests.Response) -> str | None:
     if isinstance(said, dict):
         said = said.get("message")
     return said if said is None or isinstance(said, str) else str(said)
+
+
+def _clock_ahead(response: requests.Response) -> float | None:
+    try:
+        return parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _content_type(response: requests.Response) -> str:

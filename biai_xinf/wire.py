@@ -76,9 +76,12 @@ class WorkerStatus(Wire):
     """What a worker last reported about its machine; `gpus` is keyed by the place among those that it may use.
 
     That place is the index `gpu_idx` takes, unless CUDA_VISIBLE_DEVICES picks others than the first (4.1.0).
+    `update_time` is the supervisor's clock when it last heard of it, `failure_remaining_count` how often it may
+    still miss the worker before it takes it for dead: the whole threshold as long as all is well.
     """
 
     update_time: float | None = None
+    failure_remaining_count: int | None = None
     cpu: CpuStatus | None = None
     gpus: dict[str, GpuStatus] = Field(default_factory=dict)
 
@@ -89,7 +92,8 @@ class WorkerStatus(Wire):
         if not isinstance(status, dict):
             return answer
         gpus = {found[1]: device for key, device in status.items() if (found := _GPU.fullmatch(key))}
-        return {"update_time": answer.get("update_time"), "cpu": status.get("cpu"), "gpus": gpus}
+        told = {key: answer.get(key) for key in ("update_time", "failure_remaining_count")}
+        return {**told, "cpu": status.get("cpu"), "gpus": gpus}
 
 
 class ClusterStatus(Wire):
@@ -97,6 +101,18 @@ class ClusterStatus(Wire):
 
     uptime: int | None = None
     workers: dict[str, WorkerStatus]
+
+
+class WorkerModels(Wire):
+    """One line of GET /v1/workers: the replicas that run on a worker, by the names `UID-repN` (4.1.0)."""
+
+    address: str = Field(alias="work-ip")
+    models: dict[str, Any] = Field(default_factory=dict)
+
+    def replicas_of(self, uid: str) -> list[int]:
+        """The numbers of a model's replicas here."""
+        names = (re.fullmatch(r"(.+)-rep(\d+)", name) for name in self.models)
+        return sorted(int(found[2]) for found in names if found and found[1] == uid)
 
 
 class ClusterNode(Wire):
@@ -223,6 +239,41 @@ class Event(Wire):
     event_content: Said
 
 
+class LogSource(Wire):
+    """One line of GET /v1/cluster/runtime-logs/sources: the supervisor, or a worker by its address."""
+
+    id: str
+    role: str
+    node_name: str | None = None
+
+
+class LogSources(Wire):
+    """GET /v1/cluster/runtime-logs/sources."""
+
+    sources: list[LogSource]
+
+
+class LogPart(Wire):
+    """GET /v1/cluster/runtime-logs: at most 256 KiB of a process's log, and the `cursor` that continues after it."""
+
+    text: str
+    cursor: str = ""
+    has_more: bool = False
+
+
+class AutostartEntry(Wire):
+    """A model that Xinference launches by itself when a worker joins."""
+
+    model_uid: str
+    enabled: bool = True
+
+
+class Autostart(Wire):
+    """GET /v1/autostart/models/summary: the entries of all users."""
+
+    models: list[AutostartEntry]
+
+
 class CachedModel(Wire):
     """GET /v1/cache/models: weights that a worker holds on disk.
 
@@ -252,6 +303,15 @@ class Registration(Wire):
 
     model_name: str
     is_builtin: bool
+
+
+class RecordedLaunch(Wire):
+    """One line of GET /v1/launch_history: `data` is what a launch form is filled with, whoever wrote it."""
+
+    model_name: str
+    model_uid: str
+    data: Any = None
+    autostart_enabled: bool = False
 
 
 class EngineOption(Wire):
@@ -427,7 +487,8 @@ class WorkerFacts(Wire):
     """What a worker with the extension says of its machine; `error` where it said nothing.
 
     `gpu_devices` are the indices its GPUs are launched on, `engines` the versions installed by engine,
-    `virtual_env` whether Xinference installs others when it launches. Older extensions leave them out.
+    `virtual_env` whether Xinference installs others when it launches, `registrations` the custom models known there by
+    type. Older extensions leave them out.
     """
 
     biai_xinf: str | None = None
@@ -438,6 +499,7 @@ class WorkerFacts(Wire):
     gpu_devices: list[int] | None = None
     engines: dict[str, str] | None = None
     virtual_env: bool | None = None
+    registrations: dict[str, list[str]] | None = None
 
 
 class WorkerEntry(Wire):
@@ -447,7 +509,45 @@ class WorkerEntry(Wire):
     facts: WorkerFacts
 
 
+class EndpointTarget(Wire):
+    """A replica or server of a model, and what the endpoint itself found of it."""
+
+    name: str
+    state: str
+    where: str | None = None
+    reason: str | None = None
+
+
+class EndpointModel(Wire):
+    """One model of GET /biai/status; `stopped` where only what a launch once proved is left of it."""
+
+    uid: str
+    kind: str
+    state: str | None = None
+    spec: str | None = None
+    targets: list[EndpointTarget] = Field(default_factory=list)
+
+
+class HealthCheck(Wire):
+    """How Xinference notices that a worker is dead; seconds."""
+
+    interval: float
+    timeout: float
+    threshold: int
+    enabled: bool = True
+
+
+class SupervisorFacts(Wire):
+    """How the supervisor runs; `launched` is the role in which our launcher started it."""
+
+    cpus: int | None = None
+    launched: str | None = None
+    health_check: HealthCheck | None = None
+
+
 class EndpointStatus(Wire):
     """GET /biai/status, as far as we use it: `workers` is None where they could not be asked."""
 
+    models: list[EndpointModel] = Field(default_factory=list)
     workers: list[WorkerEntry] | None = None
+    supervisor: SupervisorFacts | None = None

@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.fake_auth import FakeAuth
 from tests.fake_extension import EXTENSION_ROUTES, FakeExtension, Refused
+from tests.fake_launch_history import FakeLaunchHistory
 
 GIB = 2**30
 NOISE = "[address=127.0.0.1:30795, pid=4141] "
@@ -52,6 +53,9 @@ class FakeWorker:
     memory_free: int = 60 * GIB
     gpus: list[FakeGpu] = field(default_factory=list)
     facts: dict[str, Any] | None = None
+    version: str = "4.1.0"
+    silent_s: float = 1
+    """Seconds since the supervisor last heard of it."""
 
 
 @dataclass
@@ -75,6 +79,7 @@ class FakeModel:
     launching: Launching
     replicas: list[dict[str, Any]]
     forgotten: bool = False
+    launched_s_ago: float = 0
 
     @property
     def is_known(self) -> bool:
@@ -142,6 +147,13 @@ class FakeXinference:
         self.builtin: dict[str, list[str]] = {"LLM": [], "embedding": [], "rerank": []}
         self.registered: dict[str, dict[str, Body]] = {"LLM": {}, "embedding": {}, "rerank": {}}
         self.cached: list[Body] = []
+        self.launch_history = FakeLaunchHistory()
+        self.autostart: list[str] = []
+        # By source: a worker's address, or `supervisor`.
+        self.logs: dict[str, str] = {}
+        # Seconds that one path takes, beside the latency of all.
+        self.slow: dict[str, float] = {}
+        self.clock_ahead_s: float = 0
         self.models: dict[str, FakeModel] = {}
         self.launches: dict[str, Launching] = {}
         self.chat: dict[str, Callable[[Body], str]] = {}
@@ -195,6 +207,20 @@ class FakeXinference:
         supervisor = {"node_type": "Supervisor", "ip_address": "127.0.0.1:30795", "gpu_count": 0}
         return [supervisor, *map(_cluster_node, self.workers)]
 
+    def get_workers(self) -> list[Body]:
+        running = [replica for model in self.models.values() for replica in model.replicas if model.is_known]
+        return [
+            {
+                "work-ip": worker.address,
+                "models": {
+                    replica["replica_model_uid"]: {}
+                    for replica in running
+                    if (replica["worker_address"], replica["status"]) == (worker.address, "READY")
+                },
+            }
+            for worker in self.workers
+        ]
+
     def get_models(self) -> Body:
         ready = [model for model in self.models.values() if model.status == "READY" and model.is_known]
         return {
@@ -225,6 +251,47 @@ class FakeXinference:
         replicas = self.models[uid].replicas if uid in self.models else []
         return [{key: value for key, value in replica.items() if key != "model_state"} for replica in replicas]
 
+    def add_replicas(self, uid: str, body: Body) -> Body:
+        model = self.models.get(uid)
+        active = [one for one in model.replicas if one["status"] == "READY"] if model and model.is_known else []
+        if model is None or not active:
+            raise refused(400, f"{NOISE}Model not found in the model list, uid: {uid}")
+        added = []
+        for place in body["replica_config"]:
+            number = max(one["replica_id"] for one in active) + 1
+            if any(one["replica_id"] == number for one in model.replicas):
+                raise refused(400, f"{NOISE}Replica uid already exists for model {uid}: {uid}-{number}")
+            if reason := self.launches.get(uid, Launching()).fails_with:
+                raise refused(503, NOISE + reason)
+            replica = _replica(uid, number, self._place([place], 0))
+            replica.update(status="READY", model_state="ready")
+            model.replicas.append(replica)
+            active.append(replica)
+            added.append({key: replica[key] for key in ("replica_id", "replica_model_uid", "worker_address")})
+        return added[0] if len(added) == 1 else {"replica": len(added), "replicas": added}
+
+    def remove_replica(self, uid: str, number: str) -> Body:
+        model = self.models.get(uid)
+        found = [one for one in model.replicas if one["replica_id"] == int(number)] if model else []
+        if model is None or not found:
+            what = f"Replica not found in the model list, uid: {uid}, replica_id: {number}"
+            raise refused(400, NOISE + (what if model else f"Model not found in the model list, uid: {uid}"))
+        model.replicas.remove(found[0])
+        left = sum(one["status"] == "READY" for one in model.replicas)
+        if not left:
+            model.status = "TERMINATED"
+        return {"remaining_replicas": left}
+
+    def lose_worker(self, address: str) -> None:
+        """A worker dies, and Xinference has noticed."""
+        self.workers = [worker for worker in self.workers if worker.address != address]
+        for model in self.models.values():
+            for replica in model.replicas:
+                if replica["worker_address"] == address:
+                    replica.update(status="TERMINATED")
+            if all(replica["status"] == "TERMINATED" for replica in model.replicas):
+                model.status = "TERMINATED"
+
     def get_progress(self, uid: str) -> Body:
         model = self.models.get(uid)
         if model is None or not model.is_known:
@@ -237,6 +304,24 @@ class FakeXinference:
         if uid not in self.models:
             return []
         return [{"event_type": "INFO", "event_ts": 1795364862, "event_content": "Launch model"}]
+
+    def get_autostart(self) -> Body:
+        return {"models": [{"enabled": True, "model_uid": uid} for uid in self.autostart]}
+
+    def get_log_sources(self) -> Body:
+        supervisor = {"id": "supervisor", "label": "Supervisor", "role": "supervisor", "node_name": "127.0.0.1:30795"}
+        workers = [
+            {"id": worker.address, "label": f"Worker {worker.address}", "role": "worker", "node_name": worker.address}
+            for worker in self.workers
+        ]
+        return {"sources": [supervisor, *workers]}
+
+    def get_log(self, source: str, cursor: str = "") -> Body:
+        if source not in ("supervisor", *(worker.address for worker in self.workers)):
+            raise refused(404, "Log source not found")
+        text = self.logs.get(source, "")
+        start = int(cursor.rpartition(":")[2]) if cursor else 0
+        return {"text": text[start:], "cursor": f"1:1:{len(text)}", "has_more": False, "reset": False}
 
     def get_cached(self) -> Body:
         return {"list": self.cached}
@@ -320,6 +405,15 @@ class FakeXinference:
         specs = [spec for spec in family["model_specs"] if spec["model_format"] == "ggufv2"]
         engines["llama.cpp"] = [_engine_option(model_type, name, spec) for spec in specs]
         return engines
+
+    def get_launch_history(self, model_name: str | None = None, scope: str | None = None) -> list[Body]:
+        return self.launch_history.told(model_name)
+
+    def post_launch_history(self, body: Body) -> Body:
+        if not body.get("model_name"):
+            raise refused(400, "model_name is required")
+        self.launch_history.keep(body)
+        return {"status": "ok"}
 
     def post_chat(self, body: Body) -> Body:
         missing = [name for name in ("messages", "model") if name not in body]
@@ -443,7 +537,7 @@ def _worker_status(worker: FakeWorker) -> Body:
         free = gpu.total if gpu.free is None else gpu.free
         memory = {"mem_total": gpu.total, "mem_free": free, "mem_used": gpu.total - free}
         status[f"gpu-{index}"] = {"name": gpu.name, **memory, "mem_usage": 1 - free / gpu.total, "gpu_util": 0}
-    return {"update_time": 1795363489.99, "failure_remaining_count": 5, "status": status}
+    return {"update_time": time.time() - worker.silent_s, "failure_remaining_count": 5, "status": status}
 
 
 def _facts(worker: FakeWorker) -> Body:
@@ -452,7 +546,7 @@ def _facts(worker: FakeWorker) -> Body:
 
 def _cluster_node(worker: FakeWorker) -> Body:
     gpus = {"gpu_count": len(worker.gpus), "gpu_vram_total": sum(gpu.total for gpu in worker.gpus)}
-    node = {"node_type": "Worker", "ip_address": worker.address, "software_version": "4.1.0", **gpus}
+    node = {"node_type": "Worker", "ip_address": worker.address, "software_version": worker.version, **gpus}
     return {
         **node,
         "cpu_count": worker.cpus,
@@ -477,7 +571,7 @@ def _instance(model: FakeModel) -> Body:
     told = {"model_name": model.body["model_name"], "model_uid": model.uid, "model_version": None}
     early = model.launching.ready_before_its_replicas and model.status == "CREATING"
     status = "READY" if early else model.status
-    told |= {"replica": len(model.replicas), "status": status, "instance_created_ts": 1795364862}
+    told |= {"replica": len(model.replicas), "status": status, "instance_created_ts": int(time.time() - model.launched_s_ago)}
     return told | {"n_worker": 1, "replica_statuses": model.replicas}
 
 
@@ -497,16 +591,22 @@ ROUTES: list[Route] = [
     ("GET", "/status", None, FakeXinference.get_status),
     ("GET", "/v1/cluster/version", "admin", FakeXinference.get_version),
     ("GET", "/v1/cluster/info", "admin", FakeXinference.get_cluster_info),
+    ("GET", "/v1/workers", "admin", FakeXinference.get_workers),
     ("GET", "/v1/models", "models:list", FakeXinference.get_models),
     ("POST", "/v1/models", "models:write", FakeXinference.post_model),
     ("GET", "/v1/models/instances", "models:list", FakeXinference.get_instances),
     ("GET", f"/v1/models/{UID}", "models:list", FakeXinference.get_model),
     ("DELETE", f"/v1/models/{UID}", "models:write", FakeXinference.delete_model),
     ("GET", f"/v1/models/{UID}/replicas", "models:list", FakeXinference.get_replicas),
+    ("POST", f"/v1/models/{UID}/replicas", "models:write", FakeXinference.add_replicas),
+    ("DELETE", f"/v1/models/{UID}/replicas/(?P<number>[0-9]+)", "models:write", FakeXinference.remove_replica),
     ("GET", f"/v1/models/{UID}/progress", "models:read", FakeXinference.get_progress),
     ("GET", f"/v1/models/{UID}/events", "models:read", FakeXinference.get_events),
     ("POST", f"/v1/models/{UID}/cancel", "models:write", FakeXinference.cancel),
     ("GET", "/v1/cache/models", "cache:list", FakeXinference.get_cached),
+    ("GET", "/v1/autostart/models/summary", "models:list", FakeXinference.get_autostart),
+    ("GET", "/v1/cluster/runtime-logs/sources", "logs:list", FakeXinference.get_log_sources),
+    ("GET", "/v1/cluster/runtime-logs", "logs:list", FakeXinference.get_log),
     ("GET", f"/v1/model_registrations/{TYPE}", "models:list", FakeXinference.get_registrations),
     ("POST", f"/v1/model_registrations/{TYPE}", "models:register", FakeXinference.post_registration),
     ("GET", f"/v1/model_registrations/{TYPE}/{NAME}", "models:list", FakeXinference.get_registration),
@@ -517,6 +617,8 @@ ROUTES: list[Route] = [
         FakeXinference.delete_registration,
     ),
     ("GET", f"/v1/engines/{TYPE}/{NAME}", "models:list", FakeXinference.get_engines),
+    ("GET", "/v1/launch_history", "models:list", FakeXinference.get_launch_history),
+    ("POST", "/v1/launch_history", "models:write", FakeXinference.post_launch_history),
     ("POST", "/v1/chat/completions", "models:read", FakeXinference.post_chat),
     ("POST", "/v1/embeddings", "models:read", FakeXinference.post_embeddings),
     ("POST", "/v1/rerank", "models:read", FakeXinference.post_rerank),
@@ -541,7 +643,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake, parts = self.server.fake, urlsplit(self.path)
         size = int(self.headers.get("content-length") or 0)
         sent = self.rfile.read(size)
-        time.sleep(fake.latency)
+        time.sleep(fake.latency + fake.slow.get(parts.path, 0))
         with fake._lock:
             fake.calls.append((self.command, parts.path))
             try:
@@ -570,7 +672,7 @@ class _Handler(BaseHTTPRequestHandler):
             arguments: dict[str, Any] = found.groupdict()
             if method in ("POST", "PUT") and handler is not FakeXinference.cancel:
                 arguments["body"] = body
-            if handler is FakeXinference.post_model:
+            if handler in (FakeXinference.post_model, FakeXinference.get_log):
                 arguments |= {key: values[0] for key, values in parse_qs(query).items()}
             return handler(fake.extension if path.startswith("/biai") else fake, **arguments)
         if path == "/token" or self.command != "GET":
@@ -592,6 +694,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         # Unannounced, as uvicorn does it after an unhandled exception.
         self.close_connection = self.close_connection or (is_text and not isinstance(answer, Page))
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.server.fake.clock_ahead_s)
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -13,6 +13,7 @@ from biai_xinf.cli.render import plan_text
 from biai_xinf.cli.wished import connect_to, from_file
 from biai_xinf.plan import Action, Plan
 from biai_xinf.reconcile import Outcome, carry_out, prepare
+from biai_xinf.state import Scaling
 
 
 @click.command("apply")
@@ -57,8 +58,15 @@ def _said(outcome: Outcome) -> list[str]:
         return warning
     if change.action is Action.TERMINATE:
         return [f"- {change.uid}  is stopped", *warning]
+    if isinstance(change.launch, Scaling):
+        return [f"~ {change.uid}  {_scaled(change.launch)} in {outcome.load_s:.1f} s", *warning]
     took = f"loaded in {outcome.load_s:.1f} s, {len(outcome.checks)} checks answered right in {outcome.verify_s:.1f} s"
     return [f"{change.action.value} {change.uid}  is ready: {took}", *warning]
+
+
+def _scaled(scaling: Scaling) -> str:
+    count = len(scaling.devices) or len(scaling.drop)
+    return f"{count} replica{'s' * (count > 1)} {'started' if scaling.devices else 'stopped'}"
 
 
 def _lines(error: Exception) -> list[tuple[int, str]]:

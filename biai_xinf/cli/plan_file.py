@@ -79,6 +79,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
     data = json.loads(json.dumps(plan_data(plan), default=str))
     for change in data["changes"]:
         del change["reason"], change["recipes"]
+    del data["memory"]
     data["refused"] = [refused["uid"] for refused in data["refused"]]
     return dict(data)
 

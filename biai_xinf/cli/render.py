@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from biai_xinf.catalogue import Entry
 from biai_xinf.memory import Placement
 from biai_xinf.needs import need_of
 from biai_xinf.plan import Action, Change, Plan
 from biai_xinf.resolve import Resolution, by_reason
 from biai_xinf.specs import Recipe, UpstreamRecipe
+from biai_xinf.state import Scaling
 from biai_xinf.units import format_size
 
 
@@ -18,7 +21,18 @@ def plan_text(plan: Plan) -> str:
         lines += [f"! {refused.uid}  {refused.error.message}", *(f"    {detail}" for detail in refused.error.details)]
     if plan.unmanaged:
         lines += [f"  left alone: {', '.join(plan.unmanaged)}"]
-    return "\n".join([*lines, "", plan.tally()])
+    return "\n".join([*lines, *_memory(plan), "", plan.tally()])
+
+
+def _memory(plan: Plan) -> list[str]:
+    """Every device that the plan takes something of, where it takes of more than one."""
+    taken = [booking for booking in plan.memory if booking.after != booking.before]
+    if len(taken) < 2:
+        return []
+    names = [f"{one.worker} {'memory' if one.gpu is None else f'GPU {one.gpu}'}" for one in taken]
+    width = max(map(len, names))
+    free = [f"{format_size(one.before)} free, then {format_size(max(0, one.after))}" for one in taken]
+    return ["", *(f"  {name:<{width}}  {line}" for name, line in zip(names, free, strict=True))]
 
 
 def plan_data(plan: Plan) -> dict[str, object]:
@@ -41,10 +55,13 @@ def plan_data(plan: Plan) -> dict[str, object]:
         {"uid": refused.uid, "message": refused.error.message, "recipes": refused.error.details}
         for refused in plan.refused
     ]
-    return {"changes": changes, "unmanaged": list(plan.unmanaged), "refused": refused}
+    memory = [asdict(booking) for booking in plan.memory]
+    return {"changes": changes, "unmanaged": list(plan.unmanaged), "refused": refused, "memory": memory}
 
 
 def _change(change: Change) -> list[str]:
+    if isinstance(change.launch, Scaling):
+        return [f"{change.action.value} {change.uid}  {change.reason}", *_scaling(change.launch)]
     if change.resolution is None or change.recipe is None:
         return [f"{change.action.value} {change.uid}  {change.reason}"]
     lines = [f"{change.action.value} {change.uid}  recipe {change.recipe.name}: {weights(change.recipe)}"]
@@ -52,6 +69,15 @@ def _change(change: Change) -> list[str]:
         how = "replaced between two requests" if change.in_place else "interrupted"
         lines.append(f"    {change.reason}, which is {how}")
     return lines + _verdicts(change.resolution)
+
+
+def _scaling(scaling: Scaling) -> list[str]:
+    places = [place(Placement(one["worker_ip"], tuple(one.get("gpu_idx", ())))) for one in scaling.devices]
+    lines = [f"    one more on {where}" for where in places]
+    if scaling.drop:
+        numbers = " and ".join(map(str, scaling.drop))
+        lines.append(f"    replica {numbers} {'is gone, and forgotten' if places else 'is stopped'}")
+    return lines
 
 
 def _verdicts(resolution: Resolution) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -210,6 +210,61 @@ def test_an_unknown_name_has_no_engines(client: Client, name: str) -> None:
     assert client.engines("LLM", name) == {}
 
 
+@pytest.mark.parametrize("kind", ["LLM", "embedding"])
+def test_a_registered_family_keeps_its_description(
+    target: Target, name: str, kind: Literal["LLM", "embedding"]
+) -> None:
+    (target.register_llm if kind == "LLM" else target.register_embedding)(f"{name}-a")
+    family = target.client.registration(kind, f"{name}-a")
+    assert family is not None
+
+    target.client.register(kind, {**family, "model_name": name, "model_description": "Writes SQL."})
+
+    again = target.client.registration(kind, name)
+    assert again is not None
+    assert again["model_description"] == "Writes SQL."
+
+
+# Launch forms
+
+
+def test_a_launch_form_is_filled_with_the_newest_entry_of_its_model(client: Client, name: str) -> None:
+    values = {"model_uid": "a", "n_gpu": None, "gpu_idx": [0], "replica_config": [{"devices": [{"n_gpu": "auto"}]}]}
+
+    client.record_launch(name, "a", values)
+    client.record_launch(f"{name}-other", "a", {"n_gpu": 1})
+
+    (kept,) = client.launch_history(name)
+    assert kept == wire.RecordedLaunch(model_name=name, model_uid="a", data=values, autostart_enabled=False)
+
+
+def test_a_launch_form_keeps_one_entry_for_each_uid(client: Client, name: str) -> None:
+    for uid, replica in (("a", 1), ("b", 1), ("a", 2)):
+        client.record_launch(name, uid, {"replica": replica})
+
+    assert sorted((kept.model_uid, kept.data["replica"]) for kept in client.launch_history(name)) == [
+        ("a", 2),
+        ("b", 1),
+    ]
+
+
+def test_what_the_web_ui_kept_of_its_own_does_not_outlive_what_we_record(client: Client, name: str) -> None:
+    transport = Transport(client.endpoint)
+    of_the_web_ui = {"model_name": name, "model_uid": "a", "data": {"n_gpu": 1}, "ui_data": {"n_gpu": "auto"}}
+    transport.request(Call("POST", "/v1/launch_history", of_the_web_ui), object)
+
+    client.record_launch(name, "a", {"n_gpu": None})
+
+    (kept,) = transport.request(Call("GET", "/v1/launch_history", params={"model_name": name}), list[dict[str, Any]])
+    assert (kept["data"], kept["ui_data"], kept["is_owner"]) == ({"n_gpu": None}, {}, True)
+    transport.close()
+
+
+def test_an_entry_without_a_model_name_is_rejected(client: Client) -> None:
+    with pytest.raises(Rejected, match="model_name is required"):
+        client.record_launch("", "a", {})
+
+
 # Launches that cannot work
 
 
@@ -401,3 +456,45 @@ def test_a_malformed_request_fails_as_text_and_the_next_one_works(stock: Client)
         assert caught.value.details == ["messages", missing, "model", missing]
         assert state.auth is False
     transport.close()
+
+
+# Replicas
+
+
+def replicas_of(client: Client, uid: str) -> dict[int, str]:
+    return {replica.replica_id: replica.status for replica in client.replicas(uid)}
+
+
+def test_a_replica_is_added_where_it_is_wished_and_taken_away_again(target: Target, name: str) -> None:
+    client = target.client
+    client.launch(target.register_llm(name), wait_ready=True, timeout=LOAD_TIMEOUT_S)
+    (worker,) = client.workers()
+
+    client.add_replicas(name, [{"devices": [{"worker_ip": worker.address, "n_gpu": 0}]}])
+    both = replicas_of(client, name)
+    client.remove_replica(name, 0)
+
+    assert both == {0: "READY", 1: "READY"}
+    assert replicas_of(client, name) == {1: "READY"}
+    (worker,) = client.workers()
+    assert worker.replicas_of(name) == [1]
+    client.terminate(name)
+
+
+def test_an_unknown_replica_cannot_be_removed(client: Client, ready_llm: str) -> None:
+    with pytest.raises(NotFound):
+        client.remove_replica(ready_llm, 7)
+
+
+def test_no_replica_is_added_to_an_unknown_model(client: Client, name: str) -> None:
+    with pytest.raises(NotFound):
+        client.add_replicas(name, [{"devices": [{"worker_ip": "127.0.0.1:1", "n_gpu": 0}]}])
+
+
+def test_the_last_replica_ends_the_model(target: Target, name: str) -> None:
+    client = target.client
+    client.launch(target.register_llm(name), wait_ready=True, timeout=LOAD_TIMEOUT_S)
+
+    client.remove_replica(name, 0)
+
+    assert instance_of(client, name) is None

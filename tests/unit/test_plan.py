@@ -108,10 +108,10 @@ def test_a_model_asked_for_alone_that_finds_no_room_is_an_error() -> None:
         make_plan(Desired((want(recipe("only", gib=99)),)), cluster())
 
 
-def test_a_running_model_with_too_few_replicas_is_kept_and_says_so() -> None:
+def test_a_running_model_with_too_few_replicas_gets_the_others() -> None:
     wish = Desired((want(replicas=2),))
 
-    assert actions(wish, models=(running(),)) == [(Action.KEEP, "coder", "runs recipe only, 1 of 2 replicas")]
+    assert actions(wish, models=(running(),)) == [(Action.SCALE, "coder", "runs recipe only, 1 of 2 replicas")]
 
 
 def test_upgrade_never_ends_with_a_worse_recipe() -> None:
@@ -266,6 +266,9 @@ def test_a_plan_names_every_place_and_every_model_it_refuses() -> None:
         "  > gpu  fits on 10.0.0.1:1 (GPU 0) and 10.0.0.1:1 (GPU 1)",
         "! huge  no recipe of `coder` fits this cluster",
         "    gpu: needs a GPU with 99 GiB free, the most is 24 GiB",
+        "",
+        "  10.0.0.1:1 GPU 0  24 GiB free, then 4 GiB",
+        "  10.0.0.1:1 GPU 1  24 GiB free, then 4 GiB",
         "",
         "1 to launch, 1 refused",
     ]
