@@ -17,10 +17,11 @@ from biai_xinf.errors import BiaiXinfError, Interrupted, NotFound, WrongAnswers,
 from biai_xinf.execute import execute, remove
 from biai_xinf.observe import observe
 from biai_xinf.plan import Action, Change, Plan, make_plan
+from biai_xinf.prefill import prefill
 from biai_xinf.progress import Report
 from biai_xinf.side_by_side import side_by_side
 from biai_xinf.specs import ModelSpec
-from biai_xinf.state import Cluster, Desired
+from biai_xinf.state import Cluster, Desired, Launch
 from biai_xinf.upstreams import ServedModel
 from biai_xinf.verify import Check, verify
 
@@ -29,7 +30,7 @@ from biai_xinf.verify import Check, verify
 class Outcome:
     """How one change went: seconds it took to load and to prove, and what failed.
 
-    `warning`: it went well, but the endpoint could not be told what was proved.
+    `warning`: it went well, but the endpoint could not be told what was proved, or the Web UI what was launched.
     """
 
     change: Change
@@ -91,7 +92,8 @@ def _carry_out(client: Client, change: Change, spec: ModelSpec | None, report: R
         begun = time.monotonic()
         checks = _verify(client, change.uid, spec)
         outcome = replace(outcome, verify_s=time.monotonic() - begun, checks=checks)
-        return replace(outcome, warning=_tell(client, change, spec, checks))
+        warnings = (_tell(client, change, spec, checks), _fill_in(client, change))
+        return replace(outcome, warning="; ".join(filter(None, warnings)) or None)
     except Interrupted:
         raise
     except WrongAnswers as error:
@@ -123,6 +125,16 @@ def _tell(client: Client, change: Change, spec: ModelSpec, checks: tuple[Check, 
     except (XinferenceError, ValidationError) as error:
         reason = error.message if isinstance(error, XinferenceError) else "its name has letters no endpoint can keep"
         return f"the endpoint was not told what was proved of `{change.uid}`: {reason}"
+    return None
+
+
+def _fill_in(client: Client, change: Change) -> str | None:
+    """Fill in the Web UI's launch form with what was launched; a warning where that did not work."""
+    if isinstance(change.launch, Launch):
+        try:
+            prefill(client, change.launch)
+        except XinferenceError as error:
+            return f"the Web UI's launch form does not know how `{change.uid}` was launched: {error.message}"
     return None
 
 

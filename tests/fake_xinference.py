@@ -672,7 +672,7 @@ class _Handler(BaseHTTPRequestHandler):
             arguments: dict[str, Any] = found.groupdict()
             if method in ("POST", "PUT") and handler is not FakeXinference.cancel:
                 arguments["body"] = body
-            if handler in (FakeXinference.post_model, FakeXinference.get_log):
+            if handler in (FakeXinference.post_model, FakeXinference.get_log, FakeXinference.get_launch_history):
                 arguments |= {key: values[0] for key, values in parse_qs(query).items()}
             return handler(fake.extension if path.startswith("/biai") else fake, **arguments)
         if path == "/token" or self.command != "GET":
