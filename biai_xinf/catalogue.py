@@ -93,7 +93,7 @@ def load_entry(path: Path) -> Entry:
         raise BadFile(f"{path}: name: `{spec.name}` must equal the file's name, `{path.stem}`")
     engine_recipes = [recipe for recipe in spec.recipes if isinstance(recipe, EngineRecipe)]
     registrations = {
-        recipe.name: _load_registration(path, recipe, recipe.registration)
+        recipe.name: _load_registration(path, spec, recipe, recipe.registration)
         for recipe in engine_recipes
         if recipe.registration is not None
     }
@@ -118,7 +118,7 @@ def user_specs() -> Path:
     return Path(os.environ.get("BIAI_XINF_SPECS") or home() / "specs")
 
 
-def _load_registration(spec_path: Path, recipe: EngineRecipe, name: str) -> Mapping[str, Any]:
+def _load_registration(spec_path: Path, spec: ModelSpec, recipe: EngineRecipe, name: str) -> Mapping[str, Any]:
     path = spec_path.parent / name
     try:
         registration = json.loads(path.read_text(encoding="utf-8"))
@@ -130,7 +130,8 @@ def _load_registration(spec_path: Path, recipe: EngineRecipe, name: str) -> Mapp
     found = registration.get("model_name") if isinstance(registration, dict) else None
     if found != recipe.model.model_name:
         raise BadFile(f"{path}: model_name: `{found}` must equal the recipe's, `{recipe.model.model_name}`")
-    return dict(registration)
+    # What the Web UI says of a model.
+    return {"model_description": spec.description, **registration}
 
 
 def _load_shapes(spec_path: Path, spec: ModelSpec) -> dict[str, Shape]:

@@ -116,7 +116,8 @@ def register(client: Client, launch: Launch) -> None:
     theirs = client.registration(launch.model_type, name)
     if theirs is None:
         client.register(launch.model_type, ours)
-    elif not _says(theirs, ours):
+    # Its description may be another spec's that shares the file, or an admin's who edited it in the Web UI.
+    elif not _says(theirs, {key: value for key, value in ours.items() if key != "model_description"}):
         register_again(client, launch.model_type, ours)
 
 

@@ -13,10 +13,14 @@ _TIMES = dict.fromkeys(("created_at", "updated_at"), "2026-11-27T12:00:00Z")
 
 @dataclass
 class FakeLaunchHistory:
-    """Entries by model name and uid, the newest last; `autostart` are those that Xinference launches by itself."""
+    """Entries by model name and uid, the newest last; `autostart` are those that Xinference launches by itself.
+
+    `fails_with` is what every request for it is answered, as a 500.
+    """
 
     entries: dict[tuple[str, str], Body] = field(default_factory=dict)
     autostart: set[tuple[str, str]] = field(default_factory=set)
+    fails_with: str | None = None
 
     def told(self, model_name: str | None = None) -> list[Body]:
         """As GET answers, the newest first."""

@@ -407,6 +407,8 @@ class FakeXinference:
         return engines
 
     def get_launch_history(self, model_name: str | None = None, scope: str | None = None) -> list[Body]:
+        if self.launch_history.fails_with:
+            raise refused(500, self.launch_history.fails_with)
         return self.launch_history.told(model_name)
 
     def post_launch_history(self, body: Body) -> Body:
