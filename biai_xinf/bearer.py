@@ -116,10 +116,15 @@ class Bearer:
 
 
 def _has_expired(token: str) -> bool:
-    """By the token's own `exp`; a token that does not tell is tried."""
+    """A token that does not tell is tried."""
+    expiry = expires_at(token)
+    return expiry is not None and expiry < time.time() + _MARGIN_SECONDS
+
+
+def expires_at(token: str) -> float | None:
+    """When a token expires by its own `exp`, in seconds since the epoch; None where it does not tell."""
     try:
         payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return bool(claims["exp"] < time.time() + _MARGIN_SECONDS)
+        return float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
     except (IndexError, KeyError, TypeError, ValueError):
-        return False
+        return None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROLES = ("local", "supervisor", "worker")
 EXTENSION = "biai_xinf.extension:create"
+LAUNCHED = "BIAI_XINF_LAUNCHED"
 USAGE = f"usage: python -m biai_xinf.local_server [--stock] ({'|'.join(ROLES)}) [options of xinference-ROLE]"
 # Xinference 4.1.0 parks three threads per child process, nine while it relaunches its API or supervisor.
 THREADS = 32
@@ -34,6 +35,8 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(USAGE)
     switch_extension(on=not stock)
     if not stock:
+        # Read by the extension in the children: that their host is repaired.
+        os.environ[LAUNCHED] = role
         widen_default_executor()
         send_small_replies_at_once()
     _xinference_command(role).main(args=options, prog_name=f"xinference-{role}")

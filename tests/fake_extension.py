@@ -37,6 +37,16 @@ class FakeExtension:
         self.failing: dict[str, str] = {}
         self.natives: Callable[[], list[str]] = list
         self.facts: Callable[[], dict[str, Body]] = dict
+        # Workers that do not answer, though Xinference has not noticed.
+        self.dead: set[str] = set()
+        self.lose_worker: Callable[[str], None] = lambda _: None
+        self.supervisor: Body = {
+            "cpus": 8,
+            "launched": "supervisor",
+            "health_check": {"interval": 2, "timeout": 6, "threshold": 3, "enabled": True},
+        }
+        # What the endpoint tells of models, beside those that were proved and do not run.
+        self.told: list[Body] = []
 
     def model_entries(self) -> list[Body]:
         return [self.model_entry(upstream) for upstream in self.upstreams.values()]
@@ -118,7 +128,13 @@ class FakeExtension:
 
     def get_status(self) -> Body:
         workers = [{"address": address, "facts": facts} for address, facts in self.facts().items()]
-        return {"now": "2026-11-22T20:00:00Z", "roles": [], "models": [], "workers": workers}
+        gone = [
+            {"uid": uid, "kind": "native", "state": "stopped", "spec": model.spec, "targets": []}
+            for uid, model in self.served.items()
+            if uid not in self.natives()
+        ]
+        told = {"now": "2026-11-22T20:00:00Z", "roles": [], "models": [*gone, *self.told], "workers": workers}
+        return {**told, "supervisor": self.supervisor}
 
     def _told(self, upstream: Upstream) -> Body:
         return {**upstream.model_dump(mode="json"), "health": [self._health(server) for server in upstream.servers]}

@@ -56,6 +56,8 @@ class FakeWorker:
     version: str = "4.1.0"
     silent_s: float = 1
     """Seconds since the supervisor last heard of it."""
+    lacks: tuple[str, ...] = ()
+    """Registrations that were there before it joined."""
 
 
 @dataclass
@@ -138,7 +140,8 @@ class FakeXinference:
         self.extension = FakeExtension() if extension else None
         if self.extension:
             self.extension.natives = lambda: [model.uid for model in self.models.values() if model.is_known]
-            self.extension.facts = lambda: {worker.address: _facts(worker) for worker in self.workers}
+            self.extension.lose_worker = self.lose_worker
+            self.extension.facts = lambda: {worker.address: _facts(worker, self.registered) for worker in self.workers}
         self.latency = latency
         self.version = "4.1.0"
         self.calls: list[tuple[str, str]] = []
@@ -542,8 +545,11 @@ def _worker_status(worker: FakeWorker) -> Body:
     return {"update_time": time.time() - worker.silent_s, "failure_remaining_count": 5, "status": status}
 
 
-def _facts(worker: FakeWorker) -> Body:
-    return {"error": "it runs without the extension `biai_xinf`"} if worker.facts is None else worker.facts
+def _facts(worker: FakeWorker, registered: dict[str, dict[str, Body]]) -> Body:
+    if worker.facts is None:
+        return {"error": "it runs without the extension `biai_xinf`"}
+    known = {kind: [name for name in names if name not in worker.lacks] for kind, names in registered.items()}
+    return {"registrations": known, **worker.facts}
 
 
 def _cluster_node(worker: FakeWorker) -> Body:

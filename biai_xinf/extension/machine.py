@@ -61,8 +61,9 @@ def facts() -> Facts:
     `{"biai_xinf", "cpu": {"model", "architecture", "cores", "threads", "flags"}, "memory_total",
     "disk": {"path", "total", "free"},
     "gpus": [{"index", "name", "memory_total", "memory_free", "compute_capability", "driver"}],
-    "engines": {engine: version}, "virtual_env"}`; `engines` are those that this Python can load, and `virtual_env`
-    says whether Xinference installs others when it launches a model.
+    "engines": {engine: version}, "virtual_env", "registrations": {type: [name]}}`; `engines` are those that this
+    Python can load, `virtual_env` says whether Xinference installs others when it launches a model, and
+    `registrations` are the custom models that this process knows.
     """
     gpus = _gpu_probe()
     gpus.begin()
@@ -73,6 +74,7 @@ def facts() -> Facts:
         "disk": _told(lambda: disk(_xinference_home())),
         "engines": _told(engines),
         "virtual_env": _told(_virtual_env),
+        "registrations": _told(_registrations),
         "gpus": gpus.answer(),
     }
 
@@ -177,6 +179,19 @@ def _virtual_env() -> bool:
     from xinference.constants import XINFERENCE_ENABLE_VIRTUAL_ENV
 
     return bool(XINFERENCE_ENABLE_VIRTUAL_ENV)
+
+
+def _registrations() -> dict[str, list[str]] | None:
+    """Xinference 4.1 tells them as one list of the whole cluster, though a worker that joined late lacks some."""
+    # Every worker has loaded it by the time it joins; anywhere else it would take seconds.
+    custom = sys.modules.get("xinference.model.custom")
+    if custom is None:
+        return None
+    registries = custom.RegistryManager
+    return {
+        kind: sorted(family.model_name for family in registries.get_registry(kind.lower()).get_custom_models())
+        for kind in ("LLM", "embedding", "rerank")
+    }
 
 
 # GPUs

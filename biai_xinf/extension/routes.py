@@ -18,6 +18,7 @@ from biai_xinf.extension.listing import health_entry
 from biai_xinf.extension.page import Rendered, operator_page, status_answer
 from biai_xinf.extension.status import status_document
 from biai_xinf.extension.survey import survey
+from biai_xinf.extension.supervisor import supervisor_facts
 from biai_xinf.providers import find_provider
 from biai_xinf.upstreams import ServedModel, Upstream
 
@@ -63,7 +64,7 @@ class _Admin:
         return _rendered(operator_page(shown))
 
     async def status(self, request: Request) -> Any:
-        document = status_document(await survey(self._endpoint))
+        document = {**status_document(await survey(self._endpoint)), "supervisor": supervisor_facts()}
         return _rendered(status_answer(document, request.scope.get("query_string", b"")))
 
     async def upstreams(self, request: Request) -> Any:

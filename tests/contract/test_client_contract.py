@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -71,6 +72,45 @@ def test_status_tells_each_workers_memory_in_bytes(client: Client) -> None:
         assert worker.cpu.memory_total is not None
         assert worker.cpu.memory_available is not None
         assert 2**30 < worker.cpu.memory_available <= worker.cpu.memory_total
+
+
+def test_status_tells_when_each_worker_was_last_heard_of(client: Client) -> None:
+    now = time.time()
+
+    for worker in client.status().workers.values():
+        assert worker.update_time is not None
+        assert abs(now - worker.update_time) < 30
+        assert worker.failure_remaining_count is not None
+        assert worker.failure_remaining_count >= 1
+
+
+def test_an_answer_tells_the_clock_of_the_server(client: Client) -> None:
+    client.auth_enabled()
+
+    assert client.clock_ahead is not None
+    assert abs(client.clock_ahead) < 5
+
+
+def test_nothing_is_launched_by_itself_at_first(client: Client) -> None:
+    assert client.autostart() == []
+
+
+def test_the_log_of_each_process_can_be_read_on(target: Target) -> None:
+    client = target.client
+    if target.fake:
+        target.fake.logs["supervisor"] = "2026-11-27T11:59:22.771Z INFO xinference.core.supervisor started\n"
+    sources = client.log_sources()
+
+    assert sources[0].role in ("supervisor", "local")
+    assert {source.id for source in sources if source.role == "worker"} <= set(client.status().workers)
+    first = client.log(sources[0].id)
+    assert "xinference.core" in first.text
+    assert len(client.log(sources[0].id, first.cursor).text) < len(first.text)
+
+
+def test_a_log_of_nobody_is_not_found(client: Client) -> None:
+    with pytest.raises(NotFound):
+        client.log("127.0.0.1:1")
 
 
 def test_cluster_info_names_the_workers_as_status_does(client: Client) -> None:

@@ -273,4 +273,26 @@ def test_the_status_of_the_endpoint_tells_what_each_worker_offers(extended: Exte
         assert facts.engines is not None
         assert "llama.cpp" in facts.engines
         assert facts.virtual_env is False
+        assert facts.registrations is not None
+        assert set(facts.registrations) == {"LLM", "embedding", "rerank"}
         assert facts.gpu_devices is not None
+
+
+def test_the_status_of_the_endpoint_tells_how_the_supervisor_runs(extended: Extended) -> None:
+    told = extended.client.endpoint_status().supervisor
+
+    assert told is not None
+    assert told.cpus
+    assert told.launched in ("local", "supervisor")
+    assert told.health_check is not None
+    assert told.health_check.enabled
+    assert told.health_check.interval * told.health_check.threshold > 1
+
+
+def test_a_model_that_was_proved_and_is_gone_is_told_as_stopped(extended: Extended, name: str) -> None:
+    extended.client.put_served_model(ServedModel(uid=name, spec="sql-coder", recipe="bundled", role="sql"))
+
+    (told,) = (model for model in extended.client.endpoint_status().models if model.uid == name)
+
+    assert (told.kind, told.state, told.spec) == ("native", "stopped", "sql-coder")
+    extended.client.forget_served_model(name)

@@ -332,6 +332,18 @@ def test_engines_are_not_imported_to_be_told() -> None:
     assert not {"xllamacpp", "vllm", "sglang", "transformers", "torch"} & set(done.stdout.split())
 
 
+def test_the_custom_models_that_a_worker_knows_are_told_by_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"llm": ["qwen-b", "qwen-a"], "embedding": [], "rerank": ["ranker"]}
+
+    def registry(kind: str) -> SimpleNamespace:
+        return SimpleNamespace(get_custom_models=lambda: [SimpleNamespace(model_name=name) for name in known[kind]])
+
+    custom = SimpleNamespace(RegistryManager=SimpleNamespace(get_registry=registry))
+    monkeypatch.setitem(sys.modules, "xinference.model.custom", custom)
+
+    assert machine.facts()["registrations"] == {"LLM": ["qwen-a", "qwen-b"], "embedding": [], "rerank": ["ranker"]}
+
+
 def test_what_cannot_be_read_is_unknown_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise PermissionError("no /proc here")
@@ -339,6 +351,7 @@ def test_what_cannot_be_read_is_unknown_and_raises_nothing(monkeypatch: pytest.M
     for name in ("_cpu", "_memory_total", "_xinference_home", "_virtual_env", "engines"):
         monkeypatch.setattr(machine, name, broken)
     monkeypatch.setattr(machine, "_gpu_probe", lambda: _GpuProbe(broken))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "xinference.model.custom", SimpleNamespace())
 
     assert machine.facts() == {
         "biai_xinf": __version__,
@@ -347,6 +360,7 @@ def test_what_cannot_be_read_is_unknown_and_raises_nothing(monkeypatch: pytest.M
         "disk": None,
         "engines": None,
         "virtual_env": None,
+        "registrations": None,
         "gpus": None,
     }
 
@@ -357,7 +371,7 @@ def test_this_machine_is_told_as_json(tmp_path: Path, monkeypatch: pytest.Monkey
 
     facts = json.loads(json.dumps(machine.facts()))
 
-    assert set(facts) == {"biai_xinf", "cpu", "memory_total", "disk", "engines", "virtual_env", "gpus"}
+    assert set(facts) == {"biai_xinf", "cpu", "memory_total", "disk", "engines", "virtual_env", "registrations", "gpus"}
     assert facts["cpu"]["threads"] >= 1
     assert facts["memory_total"] > 0
     assert facts["disk"]["path"] == str(tmp_path / "not" / "yet")
