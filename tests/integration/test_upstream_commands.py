@@ -524,7 +524,8 @@ class TestLaunch:
         result = at(fake, "launch", "coder", "--recipe", "cpu", "--upgrade")
 
         assert result.exit_code == 0, result.stderr
-        assert fake.mutating_calls == [("DELETE", "/v1/models/coder"), ("POST", "/v1/models")]
+        filled_in = ("POST", "/v1/launch_history")
+        assert fake.mutating_calls == [("DELETE", "/v1/models/coder"), ("POST", "/v1/models"), filled_in]
         assert extension.served["coder"].recipe == "cpu"
 
     # What was proved
