@@ -70,10 +70,15 @@ def size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _read(log: Path, since: int = 0) -> str:
+def read_from(log: Path, since: int) -> bytes:
+    """What was written from byte `since` on; nothing where the log is gone."""
     try:
         with log.open("rb") as file:
             file.seek(since)
-            return file.read().decode("utf-8", errors="replace")
+            return file.read()
     except OSError:
-        return ""
+        return b""
+
+
+def _read(log: Path, since: int = 0) -> str:
+    return read_from(log, since).decode("utf-8", errors="replace")

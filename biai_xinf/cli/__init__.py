@@ -24,6 +24,7 @@ COMMANDS = {
     "fit": ("Models", "Show how much memory a model takes, and where there is room for it."),
     "stop": ("Models", "Stop a model."),
     "status": ("Models", "Show the models and machines of the cluster."),
+    "logs": ("Models", "Show what Xinference tells of a model: replicas, events, lines of its logs."),
     "ask": ("Models", "Ask a database a question in plain language."),
     "upstream": ("Models", "Serve models of other servers, and check what they can do."),
     "specs": ("Catalogue", "List, show and check the model specs."),
