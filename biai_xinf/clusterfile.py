@@ -124,7 +124,8 @@ def load(path: Path) -> ClusterFile:
 
 def desired(path: Path, file: ClusterFile, catalogue: Catalogue) -> Desired:
     """What the file asks for; BadFile where it names a spec, a recipe or a worker that there is not."""
-    return Desired(models=tuple(_desired(path, file, number, catalogue) for number in range(len(file.models))))
+    models = tuple(_desired(path, file, number, catalogue) for number in range(len(file.models)))
+    return Desired(models=models, workers=frozenset(worker.address for worker in file.workers.values()))
 
 
 def _desired(path: Path, file: ClusterFile, number: int, catalogue: Catalogue) -> DesiredModel:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from biai_xinf import wire
 from biai_xinf.client import Client
-from biai_xinf.errors import AlreadyRunning, Interrupted, LaunchFailed, NotFound, UidTaken, XinferenceError
+from biai_xinf.errors import (
+    AlreadyRunning,
+    BiaiXinfError,
+    Interrupted,
+    LaunchFailed,
+    NotFound,
+    UidTaken,
+    XinferenceError,
+)
 from biai_xinf.plan import Action, Change
 from biai_xinf.progress import Report
 from biai_xinf.state import Launch, Scaling, UpstreamLaunch
@@ -47,7 +55,7 @@ def launch(client: Client, launch: Launch, report: Report) -> None:
     try:
         _begin(client, launch)
         wait_until_ready(client, launch.uid, report)
-    except LaunchFailed as error:
+    except (LaunchFailed, NotFound) as error:
         if launch.registration is None or not _is_unknown_there(error):
             raise
         report(None, "registering again, for a worker that joined late")
@@ -77,7 +85,7 @@ def scale(client: Client, scaling: Scaling, report: Report) -> None:
         client.add_replicas(scaling.uid, scaling.add)
 
 
-def _is_unknown_there(error: XinferenceError) -> bool:
+def _is_unknown_there(error: BiaiXinfError) -> bool:
     """Whether a worker does not know the model: one that joined after it was registered never heard of it (4.1)."""
     return "Model not found, name" in error.message
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import TypeVar
@@ -28,7 +28,8 @@ def side_by_side(changes: Sequence[Change], work: Callable[[Change, Event], T]) 
     with ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="change") as threads:
         try:
             while waiting or running:
-                for change in _free_to_begin(waiting, list(running.values())):
+                busy = {worker for change in running.values() for worker in workers_of(change)}
+                for change in free_to_begin(waiting, busy, len(running)):
                     waiting.remove(change)
                     running[threads.submit(work, change, stopped)] = change
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -39,15 +40,16 @@ def side_by_side(changes: Sequence[Change], work: Callable[[Change, Event], T]) 
     return done
 
 
-def _free_to_begin(waiting: Sequence[Change], running: Sequence[Change]) -> list[Change]:
-    busy = {worker for change in running for worker in workers_of(change)}
+def free_to_begin(waiting: Sequence[Change], busy: Set[str], running: int) -> list[Change]:
+    """Those that touch no worker that is busy, nor one another's, beside so many that run."""
+    taken = set(busy)
     begin: list[Change] = []
     for change in waiting:
-        if len(running) + len(begin) >= _MOST_AT_ONCE:
+        if running + len(begin) >= _MOST_AT_ONCE:
             break
-        if not busy & workers_of(change):
+        if not taken & workers_of(change):
             begin.append(change)
-            busy |= workers_of(change)
+            taken |= workers_of(change)
     return begin
 
 

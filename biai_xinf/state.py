@@ -139,11 +139,15 @@ class DesiredModel:
 
 @dataclass(frozen=True)
 class Desired:
-    """What should be: models that run, and uids that do not. What neither names is left alone, unless `prune`."""
+    """What should be: models that run, and uids that do not. What neither names is left alone, unless `prune`.
+
+    `workers` are the addresses that are expected; empty where whatever joins is welcome.
+    """
 
     models: tuple[DesiredModel, ...] = ()
     absent: tuple[str, ...] = ()
     prune: bool = False
+    workers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

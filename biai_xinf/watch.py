@@ -1,24 +1,47 @@
 """Keep a cluster as its file says: the pipeline again and again, a turn at a time, with a word for what happened.
 
-A turn that finds everything in order reads and changes nothing. What fails is tried again after a pause that grows.
+A turn looks and decides; what takes time is done beside it, at most one thing on each worker, so that the next turn
+sees the next machine die. Nothing is kept but in memory: a watch that was killed begins anew, and finds in the cluster
+what it had begun. What fails is tried again after a pause that grows.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from typing import Literal
 
+from biai_xinf import pulse
 from biai_xinf.client import Client
-from biai_xinf.errors import NothingFits, UidTaken, XinferenceError
-from biai_xinf.plan import Action, Change
-from biai_xinf.progress import silent
-from biai_xinf.reconcile import Outcome, carry_out, prepare
-from biai_xinf.state import Desired
+from biai_xinf.errors import (
+    BiaiXinfError,
+    Forbidden,
+    NoExtension,
+    NotFound,
+    NothingFits,
+    Rejected,
+    UidTaken,
+    XinferenceError,
+)
+from biai_xinf.execute import register_again
+from biai_xinf.observe import observe
+from biai_xinf.plan import Action, Change, Plan, make_plan
+from biai_xinf.progress import Report, silent
+from biai_xinf.reconcile import Outcome, carry_out
+from biai_xinf.side_by_side import free_to_begin, workers_of
+from biai_xinf.state import Cluster, Desired
 
 # Seconds before a model that failed is tried again: twice as long after each failure.
 _FIRST_REST, _LONGEST_REST = 5.0, 300.0
-_READY = "is ready"
+# A model that is gone so soon after it was ready will most likely go again.
+_SOON_S = 120.0
+# Workers tell a supervisor that was restarted within this time what they still run (Xinference 4.1.0: every 5 s).
+_SETTLED_S = 30
+
+Kind = Literal["cluster", "ready", "doing", "failed", "refused"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +50,18 @@ class Event:
 
     uid: str | None
     what: str
+    kind: Kind = "cluster"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the last turn found, for metrics: `as_wished` of `wished` models run with all their replicas."""
+
+    reachable: bool
+    workers: int = 0
+    wished: int = 0
+    as_wished: int = 0
+    busy: int = 0
 
 
 @dataclass
@@ -37,61 +72,217 @@ class _Rest:
     until: float
 
 
+def beside(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own, which ends with the process: what it began at Xinference goes on there."""
+    threading.Thread(target=work, daemon=True).start()
+
+
 class Watch:
-    """The turns of one watch; `now` is a clock in seconds, `tell` is called with every event once."""
+    """The turns of one watch; `now` is a clock in seconds, `tell` is called with every event once.
+
+    `begin` starts what takes time; `is_silent` says at which addresses no worker listens.
+    """
 
     def __init__(
-        self, client: Client, desired: Desired, now: Callable[[], float], tell: Callable[[Event], None]
+        self,
+        client: Client,
+        desired: Desired,
+        now: Callable[[], float],
+        tell: Callable[[Event], None],
+        begin: Callable[[Callable[[], None]], None] = beside,
+        is_silent: Callable[[Sequence[str]], frozenset[str]] = pulse.silent,
     ) -> None:
         self._client, self._desired, self._now, self._tell_now = client, desired, now, tell
+        self._begin, self._is_silent = begin, is_silent
+        self._under_way: dict[str, Change] = {}
+        self._done: SimpleQueue[Outcome] = SimpleQueue()
         self._resting: dict[str, _Rest] = {}
-        self._said: dict[str | None, str] = {}
+        self._ready_since: dict[str, float] = {}
+        self._said: dict[str, str] = {}
+        self._workers: frozenset[str] | None = None
+        # Workers that are out of our reach, though the endpoint reaches them.
+        self._unheard: frozenset[str] = frozenset()
+        self.seen = Seen(reachable=False, wished=len(desired.models))
 
     def turn(self) -> None:
-        """Look once, and do what it takes; raises nothing that another turn may find mended."""
+        """Look once, and begin what it takes; raises nothing that another turn may find mended."""
+        self._judge_what_is_done()
         try:
-            _, plan = prepare(self._client, self._desired)
+            cluster = self._without_the_dead(observe(self._client, self._desired))
+            self._welcome(cluster)
+            plan = make_plan(self._desired, cluster)
         except (NothingFits, UidTaken) as error:
-            self._tell(self._desired.models[0].uid, error.message, error.details)
+            self._tell(self._desired.models[0].uid, error.message, "refused", error.details)
             return
         except XinferenceError as error:
+            self.seen = replace(self.seen, reachable=False)
             self._tell(None, error.message)
             return
+        if not self._is_settled(cluster):
+            self._tell(None, "the supervisor has just started, its workers have not told yet what they run")
+            return
         self._tell(None, "the cluster answers")
+        self._tell_of(plan)
+        self._begin_what_is_due(plan, cluster)
+        self.seen = self._summary(plan, cluster)
+
+    def _without_the_dead(self, cluster: Cluster) -> Cluster:
+        """The cluster once the endpoint has buried the workers that died; as it was where it has no extension."""
+        there = [worker.address for worker in cluster.workers]
+        silent_now = self._is_silent(there)
+        self._unheard &= silent_now
+        buried = [address for address in sorted(silent_now - self._unheard) if self._bury(address)]
+        return observe(self._client, self._desired) if buried else cluster
+
+    def _bury(self, address: str) -> bool:
+        try:
+            self._client.forget_worker(address)
+        except (Rejected, NotFound):
+            self._unheard |= {address}
+            return False
+        except (NoExtension, Forbidden):
+            self._unheard |= {address}
+            self._tell_of_worker(address, "does not answer; Xinference will notice by itself, and asks it until then")
+            return False
+        if self._workers is not None:
+            self._workers -= {address}
+        self._tell_of_worker(address, "is dead; its replicas get no more requests")
+        return True
+
+    def _welcome(self, cluster: Cluster) -> None:
+        """Say who came and went, and tell those that joined of the registrations they missed: Xinference does not."""
+        before, there = self._workers, frozenset(worker.address for worker in cluster.workers)
+        if before is None:
+            self._workers = there
+            return
+        for address in sorted(before - there):
+            self._tell_of_worker(address, "left")
+        joined = sorted(there - before)
+        if joined and self._under_way:
+            # Registering takes a moment in which a launch would not find its model: they are told a turn later.
+            self._workers = there.difference(joined)
+            return
+        self._workers = there
+        known = self._register_again() if joined else 0
+        for address in joined:
+            told = f", and was told of {known} registered model{'s' * (known != 1)}" if known else ""
+            self._tell_of_worker(address, f"joined{told}")
+
+    def _register_again(self) -> int:
+        known = 0
+        for want in self._desired.models:
+            for registration in want.entry.registrations.values():
+                model_type, name = want.entry.spec.model_type, str(registration["model_name"])
+                if self._client.registration(model_type, name) is not None:
+                    register_again(self._client, model_type, registration)
+                    known += 1
+        return known
+
+    def _is_settled(self, cluster: Cluster) -> bool:
+        """Whether what the supervisor tells of its workers' models is all there is to tell."""
+        there = {worker.address for worker in cluster.workers}
+        everyone = bool(self._desired.workers) and self._desired.workers <= there
+        return everyone or cluster.uptime is None or cluster.uptime >= _SETTLED_S
+
+    def _tell_of(self, plan: Plan) -> None:
         for refused in plan.refused:
-            self._tell(refused.uid, refused.error.message, refused.error.details)
+            self._tell(refused.uid, refused.error.message, "refused", refused.error.details)
         for change in plan.changes:
-            if change.action is Action.KEEP:
-                as_wished = change.recipe is not None and change.reason == f"runs recipe {change.recipe.name}"
-                self._tell(change.uid, _READY if as_wished else change.reason)
-        due = tuple(change for change in plan.changes if change.action is not Action.KEEP and self._is_due(change))
-        for change in due:
-            self._tell(change.uid, f"{change.reason}: {_DOES[change.action]}")
-        for outcome in carry_out(
-            self._client, replace(plan, changes=due), self._desired, lambda _: nullcontext(silent)
-        ):
-            self._judge(outcome)
+            if change.action is not Action.KEEP or change.uid in self._under_way:
+                continue
+            if change.as_wished:
+                self._forgive(change.uid)
+                self._tell(change.uid, "is ready", "ready")
+            elif not change.pending:
+                self._tell(change.uid, change.reason)
+
+    def _begin_what_is_due(self, plan: Plan, cluster: Cluster) -> None:
+        busy = {worker for change in self._under_way.values() for worker in workers_of(change)}
+        busy |= {
+            replica.worker for model in cluster.models for replica in model.replicas if replica.phase == "launching"
+        }
+        due = [change for change in plan.changes if self._is_due(change)]
+        for change in free_to_begin(due, busy, len(self._under_way)):
+            self._tell(change.uid, f"{change.reason}: {_DOES[change.action]}", "doing")
+            self._under_way[change.uid] = change
+            self._begin(lambda change=change: self._carry_out(plan, change))  # type: ignore[misc]
+        # What was begun in this very thread is done.
+        self._judge_what_is_done()
 
     def _is_due(self, change: Change) -> bool:
+        if change.uid in self._under_way or (change.action is Action.KEEP and not change.pending):
+            return False
+        since = self._ready_since.pop(change.uid, None) if change.action is Action.LAUNCH else None
+        if since is not None and self._now() - since < _SOON_S:
+            self._fail(change.uid, f"went away {self._now() - since:.0f} s after it was ready")
         rest = self._resting.get(change.uid)
         return rest is None or rest.until <= self._now()
 
+    def _carry_out(self, plan: Plan, change: Change) -> None:
+        def teller(_: Change) -> AbstractContextManager[Report]:
+            return nullcontext(silent)
+
+        try:
+            (outcome,) = carry_out(self._client, replace(plan, changes=(change,)), self._desired, teller)
+        except Exception as error:  # noqa: BLE001  a thread ends here, and its change must not stay under way for ever
+            outcome = Outcome(change, error=BiaiXinfError(f"{type(error).__name__}: {error}"))
+        self._done.put(outcome)
+
+    def _judge_what_is_done(self) -> None:
+        while True:
+            try:
+                outcome = self._done.get_nowait()
+            except Empty:
+                return
+            self._under_way.pop(outcome.change.uid, None)
+            self._judge(outcome)
+
     def _judge(self, outcome: Outcome) -> None:
         uid = outcome.change.uid
-        if outcome.error is None:
-            self._resting.pop(uid, None)
-            self._tell(uid, "is stopped" if outcome.change.action is Action.TERMINATE else _READY)
+        if outcome.error is not None:
+            self._fail(uid, outcome.error.message)
             return
+        if outcome.change.action is Action.TERMINATE:
+            self._tell(uid, "is stopped")
+            return
+        self._ready_since[uid] = self._now()
+        self._tell(uid, "is ready", "ready")
+
+    def _fail(self, uid: str, why: str) -> None:
         failures = self._resting[uid].failures + 1 if uid in self._resting else 1
         pause = min(_LONGEST_REST, _FIRST_REST * 2 ** (failures - 1))
         self._resting[uid] = _Rest(failures, self._now() + pause)
-        self._tell(uid, f"{outcome.error.message}; tried again in {pause:.0f} s")
+        self._tell(uid, f"{why}; tried again in {pause:.0f} s", "failed")
 
-    def _tell(self, uid: str | None, what: str, details: Sequence[str] = ()) -> None:
-        """Say it, unless it is what was said of it last; details, such as free bytes, change all the time."""
-        if self._said.get(uid) != what:
-            self._said[uid] = what
-            self._tell_now(Event(uid, "; ".join([what, *details])))
+    def _forgive(self, uid: str) -> None:
+        """Forget that a model failed, once it has run for a while."""
+        since = self._ready_since.get(uid)
+        if since is None or self._now() - since >= _SOON_S:
+            self._resting.pop(uid, None)
+
+    def _summary(self, plan: Plan, cluster: Cluster) -> Seen:
+        # One that answers, but was not checked yet, is none.
+        as_wished = sum(change.as_wished and change.uid not in self._under_way for change in plan.changes)
+        return Seen(True, len(cluster.workers), len(self._desired.models), as_wished, len(self._under_way))
+
+    def _tell_of_worker(self, address: str, what: str) -> None:
+        self._say(address, Event(None, f"{address} {what}"))
+
+    def _tell(self, uid: str | None, what: str, kind: Kind = "cluster", details: Sequence[str] = ()) -> None:
+        """Details, such as free bytes, change all the time: a change of theirs is not worth a line."""
+        self._say(uid or "", Event(uid, "; ".join([what, *details]), kind), what)
+
+    def _say(self, about: str, event: Event, what: str | None = None) -> None:
+        """Tell it, unless it is what was told last about the same."""
+        if self._said.get(about) != (what or event.what):
+            self._said[about] = what or event.what
+            self._tell_now(event)
 
 
-_DOES = {Action.LAUNCH: "launching it", Action.RELAUNCH: "launching it anew", Action.TERMINATE: "stopping it"}
+_DOES = {
+    Action.LAUNCH: "launching it",
+    Action.SCALE: "scaling it",
+    Action.RELAUNCH: "launching it anew",
+    Action.TERMINATE: "stopping it",
+    Action.KEEP: "waiting for it",
+}

@@ -117,6 +117,14 @@ class FakeExtension:
             raise Refused(404, f"no upstream is called `{name}`")
         return {"removed": name}
 
+    def delete_worker(self, address: str) -> Body:
+        if address not in self.facts():
+            raise Refused(404, f"no worker is at `{address}`")
+        if address not in self.dead:
+            raise Refused(409, f"the worker at `{address}` answers")
+        self.lose_worker(address)
+        return {"removed": address}
+
     def put_served(self, uid: str, body: Body) -> Body:
         self.served[uid] = _read(ServedModel, {**body, "uid": uid})
         return dict(self.served[uid].model_dump(mode="json"))
@@ -151,6 +159,7 @@ EXTENSION_ROUTES: list[tuple[str, str, str | None, Callable[..., Any]]] = [
     ("GET", "/biai/upstreams", "models:list", FakeExtension.get_upstreams),
     ("PUT", f"/biai/upstreams/{NAME}", "admin", FakeExtension.put_upstream),
     ("DELETE", f"/biai/upstreams/{NAME}", "admin", FakeExtension.delete_upstream),
+    ("DELETE", "/biai/workers/(?P<address>[^/]+)", "admin", FakeExtension.delete_worker),
     ("PUT", f"/biai/models/{UID}", "models:write", FakeExtension.put_served),
     ("DELETE", f"/biai/models/{UID}", "models:write", FakeExtension.delete_served),
     ("GET", "/biai/status", "models:list", FakeExtension.get_status),

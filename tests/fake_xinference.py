@@ -144,11 +144,14 @@ class FakeXinference:
             self.extension.facts = lambda: {worker.address: _facts(worker, self.registered) for worker in self.workers}
         self.latency = latency
         self.version = "4.1.0"
+        self.uptime = 3600
         self.calls: list[tuple[str, str]] = []
         self.launch_bodies: list[Body] = []
         self.engines: dict[tuple[str, str], dict[str, list[dict[str, Any]] | str]] = {}
         self.builtin: dict[str, list[str]] = {"LLM": [], "embedding": [], "rerank": []}
         self.registered: dict[str, dict[str, Body]] = {"LLM": {}, "embedding": {}, "rerank": {}}
+        # Workers that joined after everything was registered, and know of nothing.
+        self.late: set[str] = set()
         self.cached: list[Body] = []
         self.launch_history = FakeLaunchHistory()
         self.autostart: list[str] = []
@@ -204,7 +207,7 @@ class FakeXinference:
         return self.supervisor_address
 
     def get_status(self) -> Body:
-        return {"uptime": 60, "workers": {worker.address: _worker_status(worker) for worker in self.workers}}
+        return {"uptime": self.uptime, "workers": {worker.address: _worker_status(worker) for worker in self.workers}}
 
     def get_cluster_info(self) -> list[Body]:
         supervisor = {"node_type": "Supervisor", "ip_address": "127.0.0.1:30795", "gpu_count": 0}
@@ -260,6 +263,8 @@ class FakeXinference:
         if model is None or not active:
             raise refused(400, f"{NOISE}Model not found in the model list, uid: {uid}")
         added = []
+        if self.late & _workers_named(body):
+            raise refused(400, f"{NOISE}Model not found, name: {model.body['model_name']}")
         for place in body["replica_config"]:
             number = max(one["replica_id"] for one in active) + 1
             if any(one["replica_id"] == number for one in model.replicas):
@@ -394,6 +399,7 @@ class FakeXinference:
         if name in self._of_type(model_type) or name in self.builtin[model_type]:
             raise refused(400, f"{NOISE}Model {name} already registered")
         self.registered[model_type][name] = {**family, "is_builtin": False}
+        self.late.clear()
 
     def delete_registration(self, model_type: str, name: str) -> None:
         self._of_type(model_type).pop(name, None)
@@ -507,7 +513,7 @@ class FakeXinference:
     def _cannot_run(self, body: Body) -> str | None:
         name, engine = body["model_name"], body.get("model_engine")
         engines = self.get_engines(body.get("model_type", "LLM"), name)
-        if engines is None:
+        if engines is None or self.late & _workers_named(body):
             found = [body.get(key) for key in ("model_format", "model_size_in_billions", "quantization")]
             return "Model not found, name: {}, format: {}, size: {}, quantization: {}".format(name, *found)
         offers = {offered.lower(): told for offered, told in engines.items()}
@@ -528,6 +534,11 @@ class FakeXinference:
         if model_type not in self.registered:
             raise refused(400, f"{NOISE}Unsupported model type: {model_type}")
         return self.registered[model_type]
+
+
+def _workers_named(body: Body) -> set[str]:
+    devices = [device for replica in body.get("replica_config") or [] for device in replica["devices"]]
+    return {body.get("worker_ip") or "", *(device["worker_ip"] for device in devices)}
 
 
 def _worker_status(worker: FakeWorker) -> Body:
@@ -579,7 +590,11 @@ def _instance(model: FakeModel) -> Body:
     told = {"model_name": model.body["model_name"], "model_uid": model.uid, "model_version": None}
     early = model.launching.ready_before_its_replicas and model.status == "CREATING"
     status = "READY" if early else model.status
-    told |= {"replica": len(model.replicas), "status": status, "instance_created_ts": int(time.time() - model.launched_s_ago)}
+    told |= {
+        "replica": len(model.replicas),
+        "status": status,
+        "instance_created_ts": int(time.time() - model.launched_s_ago),
+    }
     return told | {"n_worker": 1, "replica_statuses": model.replicas}
 
 

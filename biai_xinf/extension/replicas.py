@@ -116,6 +116,14 @@ class Replicas:
         replica.model = replica.description = None
         replica.facts.clear()
 
+    def lost_worker(self, address: str) -> None:
+        """A worker is dead: avoid everything that runs on it, and give up what waits there for an answer."""
+        for uid in self._tables:
+            for replica in self.known(uid):
+                if replica.worker == address:
+                    self.lost(replica, "its worker is dead")
+                    replica.gone.set()
+
     async def unknown(self, uid: str) -> bool:
         """Whether the supervisor says that it never heard of a model."""
         return await self._read(uid) is False

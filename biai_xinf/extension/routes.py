@@ -13,12 +13,13 @@ from starlette.responses import JSONResponse, Response
 
 from biai_xinf import __version__
 from biai_xinf.errors import BiaiXinfError
+from biai_xinf.extension.burial import bury
 from biai_xinf.extension.errors import ApiError, bad_request
 from biai_xinf.extension.listing import health_entry
 from biai_xinf.extension.page import Rendered, operator_page, status_answer
 from biai_xinf.extension.status import status_document
-from biai_xinf.extension.survey import survey
 from biai_xinf.extension.supervisor import supervisor_facts
+from biai_xinf.extension.survey import survey
 from biai_xinf.providers import find_provider
 from biai_xinf.upstreams import ServedModel, Upstream
 
@@ -45,6 +46,7 @@ def add_routes(context: Any, endpoint: Endpoint) -> None:
     add("DELETE", "/biai/upstreams/{name}", admin.remove_upstream, "admin")
     add("GET", "/biai", admin.page, None)
     add("GET", "/biai/status", admin.status, "models:list")
+    add("DELETE", "/biai/workers/{address}", admin.forget_worker, "admin")
     add("PUT", "/biai/models/{uid}", admin.put_served, "models:write")
     add("DELETE", "/biai/models/{uid}", admin.remove_served, "models:write")
 
@@ -102,6 +104,12 @@ class _Admin:
         if not self._registry.remove_upstream(name):
             raise ApiError(404, f"no upstream is called `{name}`")
         return {"removed": name}
+
+    async def forget_worker(self, request: Request) -> Any:
+        address = request.path_params["address"]
+        await bury(address, self._endpoint.supervisor)
+        self._endpoint.replicas.lost_worker(address)
+        return {"removed": address}
 
     async def put_served(self, request: Request) -> Any:
         uid = request.path_params["uid"]

@@ -24,6 +24,12 @@ async def worker_facts(get_supervisor_ref: Callable[[], Awaitable[Any]]) -> dict
     `get_supervisor_ref` is that of Xinference's `APIExtensionContext`. Raises what the supervisor raises, and
     TimeoutError when it does not answer.
     """
+    addresses = await worker_addresses(get_supervisor_ref)
+    return dict(zip(addresses, await asyncio.gather(*map(_ask, addresses)), strict=True))
+
+
+async def worker_addresses(get_supervisor_ref: Callable[[], Awaitable[Any]]) -> list[str]:
+    """The workers that the supervisor counts; raises as `worker_facts` does."""
     import xoscar
 
     async def known() -> list[dict[str, Any]]:
@@ -33,8 +39,7 @@ async def worker_facts(get_supervisor_ref: Callable[[], Awaitable[Any]]) -> dict
 
     # asyncio's own `wait_for` waits for ever for the cancellation to reach a process that hangs.
     nodes = await xoscar.wait_for(known(), TIMEOUT_S)
-    addresses = [node["ip_address"] for node in nodes if node["node_type"] == "Worker"]
-    return dict(zip(addresses, await asyncio.gather(*map(_ask, addresses)), strict=True))
+    return [node["ip_address"] for node in nodes if node["node_type"] == "Worker"]
 
 
 async def _ask(address: str) -> dict[str, Any]:

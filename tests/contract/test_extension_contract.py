@@ -296,3 +296,17 @@ def test_a_model_that_was_proved_and_is_gone_is_told_as_stopped(extended: Extend
 
     assert (told.kind, told.state, told.spec) == ("native", "stopped", "sql-coder")
     extended.client.forget_served_model(name)
+
+
+def test_a_worker_that_answers_is_not_forgotten(extended: Extended) -> None:
+    (address,) = extended.client.status().workers
+
+    with pytest.raises(Rejected, match="answers"):
+        extended.client.forget_worker(address)
+
+    assert list(extended.client.status().workers) == [address]
+
+
+def test_an_unknown_worker_cannot_be_forgotten(extended: Extended) -> None:
+    with pytest.raises(NotFound):
+        extended.client.forget_worker("127.0.0.1:1")
