@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -18,11 +19,23 @@ UNKNOWN = "unknown"
 
 
 @click.command("status")
+@click.argument("path", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("--wide", is_flag=True, help="Also ask each worker for its processor, disk, GPUs and engines.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that can be seen as JSON.")
 @click.pass_obj
-def command(endpoint: str | None, wide: bool, as_json: bool) -> None:
-    """Show the models and machines of the cluster."""
+def command(endpoint: str | None, path: Path | None, wide: bool, as_json: bool) -> None:
+    """Show the models and machines of the cluster.
+
+    With a cluster FILE: what differs from it and why, and the memory that its models take.
+    """
+    if path is not None:
+        if wide:
+            raise click.UsageError("--wide goes without a FILE")
+        # Imported here: without a file, the catalogue and the planner are not needed.
+        from biai_xinf.cli.status_file import status_of_file
+
+        status_of_file(path, endpoint, as_json=as_json)
+        return
     with connect(endpoint) as client:
         # The workers are only asked on demand: one that hangs is waited for.
         cluster = observe(client, with_facts=wide or as_json)
@@ -100,20 +113,22 @@ def _worker_rows(workers: Iterable[Worker]) -> list[list[str]]:
         [
             worker.address,
             UNKNOWN if worker.cpus is None else str(worker.cpus),
-            _memory(worker),
-            _gpus(worker),
+            worker_memory(worker),
+            gpu_memory(worker),
         ]
         for worker in workers
     ]
 
 
-def _memory(worker: Worker) -> str:
+def worker_memory(worker: Worker) -> str:
+    """Free and total memory, or that it is unknown."""
     if worker.memory_free is None or worker.memory_total is None:
         return UNKNOWN
     return f"{format_size(worker.memory_free)} free of {format_size(worker.memory_total)}"
 
 
-def _gpus(worker: Worker) -> str:
+def gpu_memory(worker: Worker) -> str:
+    """Every GPU with its free and total memory."""
     shown = []
     for gpu in worker.gpus:
         memory = "memory unknown"
