@@ -144,6 +144,7 @@ def _desired(path: Path, file: ClusterFile, number: int, catalogue: Catalogue) -
         uid=model.served_as,
         entry=entry,
         recipes=None if model.recipes is None else tuple(model.recipes),
+        allow_demonstration=model.recipes is not None,
         replicas=model.replicas,
         policy=model.policy,
         context=model.context,

@@ -108,7 +108,7 @@ class Unsupported(Strict):
 
 class _Recipe(Strict):
     name: Name
-    demonstration: bool = Field(False, description="only shows that everything works; no cluster file uses it")
+    demonstration: bool = Field(False, description="only shows that everything works; a cluster file has to name it")
     verified: list[Verified] = Field([])
     unsupported: list[Unsupported] = Field([])
 

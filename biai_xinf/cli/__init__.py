@@ -22,6 +22,7 @@ COMMANDS = {
     "apply": ("Models", "Make a cluster what its file says."),
     "watch": ("Models", "Keep a cluster as its file says, until it is stopped."),
     "fit": ("Models", "Show how much memory a model takes, and where there is room for it."),
+    "scale": ("Models", "Run a model in more replicas, or in fewer."),
     "stop": ("Models", "Stop a model."),
     "status": ("Models", "Show the models and machines of the cluster."),
     "logs": ("Models", "Show what Xinference tells of a model: replicas, events, lines of its logs."),

@@ -25,7 +25,7 @@ def command(endpoint: str | None, uids: tuple[str, ...], as_json: bool) -> None:
         cluster, plan = prepare(client, desired)
         for uid in uids:
             if cluster.model(uid) is None:
-                raise _unknown(uid, cluster)
+                raise unknown(uid, cluster)
         for outcome in carry_out(client, plan, desired, lambda change: progress(change.uid)):
             if outcome.error is not None:
                 raise outcome.error
@@ -43,7 +43,8 @@ def _what_is_true_now(change: Change) -> str:
     return f"`{change.uid}` is stopped"
 
 
-def _unknown(uid: str, cluster: Cluster) -> UnknownName:
+def unknown(uid: str, cluster: Cluster) -> UnknownName:
+    """That nothing runs under a uid, with the closest that does."""
     close = difflib.get_close_matches(uid, [model.uid for model in cluster.models])
     meant = f"did you mean `{close[0]}`? " if close else ""
     return UnknownName(f"no model runs as `{uid}`", hint=f"{meant}`biai-xinf status` shows them all")

@@ -68,8 +68,13 @@ def test_a_file_becomes_the_desired_state(tmp_path: Path) -> None:
     assert embedding.workers == {"10.0.0.13:20001"}
 
 
-def test_a_demonstration_never_stands_in_for_a_model(tmp_path: Path) -> None:
-    assert not any(model.allow_demonstration for model in asked(written(tmp_path, GOOD)).models)
+def test_a_demonstration_never_stands_in_for_a_model_unless_its_recipe_is_named(tmp_path: Path) -> None:
+    named = GOOD.replace("recipes: [gpu-24g, gpu-12g]", "recipes: [bundled]").replace("bge-m3", "sql-coder")
+
+    first, second = asked(written(tmp_path, named)).models
+
+    assert (first.recipes, first.allow_demonstration) == (("bundled",), True)
+    assert (second.recipes, second.allow_demonstration) == (None, False)
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
