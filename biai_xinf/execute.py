@@ -21,6 +21,7 @@ from biai_xinf.errors import (
 from biai_xinf.plan import Action, Change
 from biai_xinf.progress import Report
 from biai_xinf.state import Launch, Scaling, UpstreamLaunch
+from biai_xinf.units import format_size
 
 if TYPE_CHECKING:
     from biai_xinf.specs import ModelType
@@ -154,8 +155,15 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
                 f"`{uid}` has been loading without progress for {_STALLED_S / 60:.0f} minutes",
                 hint=f"Xinference's log says what it waits for; `biai-xinf stop {uid}` takes the launch back",
             )
-        report(progress.progress, (progress.stage or "loading").lower())
+        report(progress.progress, (progress.stage or "loading").lower(), _bytes_of(progress))
         time.sleep(_POLL_S)
+
+
+def _bytes_of(progress: wire.Progress) -> str:
+    if progress.downloaded is None:
+        return ""
+    done, total = progress.downloaded
+    return f"{format_size(done)} of {format_size(total)}"
 
 
 def remove(client: Client, uid: str) -> None:

@@ -6,10 +6,13 @@ from typing import Protocol
 
 
 class Report(Protocol):
-    """Called while work goes on: how far it is (0 to 1, None where unknown), and what is done now."""
+    """Called while work goes on: how far it is (0 to 1, None where unknown), and what is done now.
 
-    def __call__(self, fraction: float | None, stage: str) -> None: ...
+    `detail` changes all the time, such as bytes loaded down: it is worth a place on a terminal, and no line of its own.
+    """
+
+    def __call__(self, fraction: float | None, stage: str, detail: str = "") -> None: ...
 
 
-def silent(fraction: float | None, stage: str) -> None:
+def silent(fraction: float | None, stage: str, detail: str = "") -> None:
     """A report that nobody reads."""

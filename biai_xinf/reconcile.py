@@ -72,10 +72,10 @@ def carry_out(client: Client, plan: Plan, desired: Desired, teller: Teller) -> t
 def _listening(report: Report, stopped: Event) -> Report:
     """A report through which a thread hears that a person stopped everything: only the main one is interrupted."""
 
-    def listen(fraction: float | None, stage: str) -> None:
+    def listen(fraction: float | None, stage: str, detail: str = "") -> None:
         if stopped.is_set():
             raise KeyboardInterrupt
-        report(fraction, stage)
+        report(fraction, stage, detail)
 
     return listen
 

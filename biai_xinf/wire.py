@@ -224,11 +224,26 @@ class Instance(Wire):
         return next((replica.error_message for replica in self.replica_statuses if replica.error_message), None)
 
 
+class DownloadFile(Wire):
+    """One file of a model that is loaded down, in bytes."""
+
+    downloaded_bytes: int | None = None
+    total_bytes: int | None = None
+
+
 class Progress(Wire):
     """GET /v1/models/{uid}/progress; an unknown uid answers 0.0 and `pending` too."""
 
     progress: float | None = None
     stage: str | None = None
+    download_files: list[DownloadFile] = Field(default_factory=list)
+
+    @property
+    def downloaded(self) -> tuple[int, int] | None:
+        """Bytes that are there and bytes in all, of every replica; None where nothing is loaded down."""
+        told = [(file.downloaded_bytes, file.total_bytes) for file in self.download_files]
+        known = [(done, total) for done, total in told if done is not None and total]
+        return (sum(done for done, _ in known), sum(total for _, total in known)) if known else None
 
 
 class Event(Wire):

@@ -75,7 +75,7 @@ def board() -> Iterator[Row]:
 def _plain(title: str) -> Report:
     said: set[str] = set()
 
-    def report(fraction: float | None, stage: str) -> None:
+    def report(fraction: float | None, stage: str, detail: str = "") -> None:
         if stage not in said:
             said.add(stage)
             say(f"{title}: {stage}")
@@ -102,9 +102,14 @@ def _bars() -> Iterator[Row]:
         def row(title: str) -> Iterator[Report]:
             task = bars.add_task("starting", total=None, title=title)
 
-            def report(fraction: float | None, stage: str) -> None:
+            def report(fraction: float | None, stage: str, detail: str = "") -> None:
                 known = fraction is not None and fraction > 0
-                bars.update(task, description=stage, total=1.0 if known else None, completed=fraction if known else 0)
+                bars.update(
+                    task,
+                    description=f"{stage} {detail}".rstrip(),
+                    total=1.0 if known else None,
+                    completed=fraction if known else 0,
+                )
 
             try:
                 yield report
