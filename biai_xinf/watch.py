@@ -17,6 +17,7 @@ from typing import Literal
 from biai_xinf import pulse
 from biai_xinf.client import Client
 from biai_xinf.errors import (
+    AuthFailed,
     BiaiXinfError,
     Forbidden,
     NoExtension,
@@ -105,7 +106,10 @@ class Watch:
         self.seen = Seen(reachable=False, wished=len(desired.models))
 
     def turn(self) -> None:
-        """Look once, and begin what it takes; raises nothing that another turn may find mended."""
+        """Look once, and begin what it takes; AuthFailed where the login is refused: it is not sent again.
+
+        Everything else another turn may find mended.
+        """
         self._judge_what_is_done()
         try:
             cluster = self._without_the_dead(observe(self._client, self._desired))
@@ -114,6 +118,8 @@ class Watch:
         except (NothingFits, UidTaken) as error:
             self._tell(self._desired.models[0].uid, error.message, "refused", error.details)
             return
+        except AuthFailed:
+            raise
         except XinferenceError as error:
             self.seen = replace(self.seen, reachable=False)
             self._tell(None, error.message)

@@ -11,6 +11,8 @@ import pytest
 from biai_xinf import execute
 from biai_xinf.catalogue import Entry
 from biai_xinf.client import Client
+from biai_xinf.credentials import Credentials
+from biai_xinf.errors import AuthFailed
 from biai_xinf.state import Desired, DesiredModel
 from biai_xinf.watch import Event, Watch
 from tests.builders import entry, recipe
@@ -309,3 +311,16 @@ def test_a_launch_on_a_worker_that_joined_unseen_is_registered_there_first(fake:
 
     assert said[-1] == ("sql", "is ready")
     assert fake.models["sql"].body["worker_ip"] == SOUTH
+
+
+def test_a_refused_login_ends_it_after_one_try() -> None:
+    with FakeXinference(auth=True) as guarded:
+        client = Client(guarded.endpoint, Credentials(api_key="sk-wrong"))
+        watch = Watch(client, Desired((DesiredModel("sql", registered_entry()),)), lambda: 0.0, lambda _: None)
+
+        for _ in range(3):
+            with pytest.raises(AuthFailed):
+                watch.turn()
+
+        refused = [call for call in guarded.calls if call == ("GET", "/v1/models/instances")]
+    assert len(refused) == 1
