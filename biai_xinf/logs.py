@@ -9,7 +9,7 @@ from pathlib import Path
 
 from biai_xinf import local, local_log, wire
 from biai_xinf.client import Client
-from biai_xinf.errors import Forbidden, UnknownName
+from biai_xinf.errors import Forbidden, UnknownName, XinferenceError
 from biai_xinf.journal import Line, Reader
 
 # As much as Xinference 4.1 hands out at once.
@@ -54,6 +54,20 @@ def look(client: Client, uid: str | None, worker: str | None) -> Told:
             "`journalctl -u biai-xinf-worker` or its container's log there"
         )
     return told
+
+
+def read_ends(told: Told, lines: int) -> None:
+    """Read each log, and keep its last lines; one that cannot be read now is told of among `elsewhere`."""
+    for source in list(told.sources):
+        try:
+            found = source.read()
+        except XinferenceError as error:
+            told.sources.remove(source)
+            told.elsewhere.insert(
+                0, f"{source.name} does not hand out its log ({error.message}): it is on that machine"
+            )
+        else:
+            source.lines = found[-lines:] if lines else []
 
 
 def _refuse_unknown(client: Client, told: Told, uid: str) -> None:

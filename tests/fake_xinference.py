@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -159,6 +160,8 @@ class FakeXinference:
         self.logs: dict[str, str] = {}
         # Seconds that one path takes, beside the latency of all.
         self.slow: dict[str, float] = {}
+        # Workers that died, and that Xinference has not missed yet.
+        self.mute: set[str] = set()
         self.clock_ahead_s: float = 0
         self.models: dict[str, FakeModel] = {}
         self.launches: dict[str, Launching] = {}
@@ -329,6 +332,8 @@ class FakeXinference:
             raise refused(404, "Log source not found")
         text = self.logs.get(source, "")
         start = int(cursor.rpartition(":")[2]) if cursor else 0
+        if source in self.mute:
+            raise refused(503, "Worker logs are unavailable")
         return {"text": text[start:], "cursor": f"1:1:{len(text)}", "has_more": False, "reset": False}
 
     def get_cached(self) -> Body:
@@ -714,7 +719,8 @@ class _Handler(BaseHTTPRequestHandler):
         if retry_after is not None:
             self.send_header("retry-after", str(retry_after))
         self.end_headers()
-        self.wfile.write(content)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(content)
         # Unannounced, as uvicorn does it after an unhandled exception.
         self.close_connection = self.close_connection or (is_text and not isinstance(answer, Page))
 

@@ -17,7 +17,7 @@ from biai_xinf.cli.output import say, show, show_json, table
 from biai_xinf.client import Client
 from biai_xinf.errors import XinferenceError
 from biai_xinf.journal import Line
-from biai_xinf.logs import Source, Told, look
+from biai_xinf.logs import Source, Told, look, read_ends
 
 _POLL_S = 1.0
 
@@ -38,9 +38,7 @@ def command(endpoint: str | None, uid: str | None, worker: str | None, lines: in
     """
     with connect(endpoint) as client:
         told = look(client, uid, worker)
-        for source in told.sources:
-            found = source.read()
-            source.lines = found[-lines:] if lines else []
+        read_ends(told, lines)
         if as_json and not follow:
             show_json(_as_data(told))
         elif not as_json:

@@ -32,7 +32,7 @@ def examine(client: Client, file: tuple[Path, ClusterFile] | None = None) -> Ite
         yield finding
         if finding.health is Health.ILL:
             return
-    seen = look(client, machine.hub, auth=door.auth is True)
+    seen = look(client, machine.hub, door)
     yield from findings((*ENDPOINT, *WORKERS, *MODELS), seen)
     if file:
         name, content = file

@@ -29,10 +29,10 @@ def _answers(door: Door) -> Verdict:
 
 
 def _lets_in(door: Door) -> Verdict:
-    if isinstance(door.models, (AuthFailed, Forbidden, Banned)):
-        return ill(door.models.message, door.models.hint)
-    if isinstance(door.models, XinferenceError):
-        raise door.models
+    if isinstance(door.instances, (AuthFailed, Forbidden, Banned)):
+        return ill(door.instances.message, door.instances.hint)
+    if isinstance(door.instances, XinferenceError):
+        raise door.instances
     return well("models can be listed")
 
 
@@ -85,8 +85,10 @@ def _threads(seen: Seen) -> Verdict:
     hint = "start it with `biai-xinf supervisor`, which gives it more threads, or on a machine with 6 processors"
     answer = seen.large_answer
     if isinstance(answer, Unreachable):
-        waited = f"`GET /v1/model_registrations/LLM` got no answer in {LARGE_ANSWER_PATIENCE_S:g} s, small ones do"
-        return ill(f"{waited}: its threads are used up", hint)
+        waited = f"`GET /v1/model_registrations/LLM` got no answer in {LARGE_ANSWER_PATIENCE_S:g} s"
+        if seen.mute:
+            return unknown(f"{waited}: it asks all workers, and {listed(seen.mute)} does not answer")
+        return ill(f"{waited}, small requests do: its threads are used up", hint)
     if answer is None or isinstance(answer, XinferenceError):
         return unknown(answer.message if answer else "nobody was asked")
     took = f"{answer.entries} registrations were listed in {answer.seconds:.2f} s"

@@ -27,6 +27,8 @@ T = TypeVar("T")
 # A supervisor whose threads are used up never answers this; any other does within a second (Xinference 4.1.0).
 LARGE_ANSWER_PATIENCE_S = 10.0
 _CONNECT_PATIENCE_S = 1.0
+# Workers are heard of every 5 s; Xinference's patience ends after 10.
+SILENT_S = 15
 # A worker that is refused tries again every 15 s (Xinference 4.1.0).
 _REFUSED_LATELY_S = 60
 # Access tokens are good for 30 minutes, refresh tokens for 7 days (Xinference 4.1.0).
@@ -35,11 +37,18 @@ _ACCESS_S, _REFRESH_S = 30 * 60, 7 * 24 * 3600
 
 @dataclass(frozen=True)
 class Door:
-    """How far one gets at the endpoint: whether it asks for a login, and whether it shows its models."""
+    """How far one gets at the endpoint: whether it asks for a login, and whether it tells of its models.
+
+    `status` is asked for before anything that waits for workers: one that hangs is soon no worker any more. `now` is
+    our clock then, `clock_ahead` by how much the supervisor's was ahead of it.
+    """
 
     endpoint: str
     auth: Answer[bool]
-    models: Answer[int] | None = None
+    status: Answer[wire.ClusterStatus] | None = None
+    now: float = 0
+    clock_ahead: float | None = None
+    instances: Answer[list[wire.Instance]] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,18 @@ class Seen:
         return {worker.address: worker.facts for worker in self.status.workers or []}
 
     @property
+    def silent(self) -> dict[str, float]:
+        """For how many seconds each worker has not been heard of, where that is longer than it should be."""
+        ages = {at: self.supervisor_now - one.update_time for at, one in self.reported.items() if one.update_time}
+        return {address: age for address, age in ages.items() if age > SILENT_S}
+
+    @property
+    def mute(self) -> list[str]:
+        """The workers that are silent, or did not answer the endpoint in time."""
+        answered = {address for address, told in self.facts.items() if not (told.error or "").startswith("no answer")}
+        return [at for at in self.reported if at in self.silent or (self.facts and at not in answered)]
+
+    @property
     def supervisor_now(self) -> float:
         """The supervisor's clock, by which it says when it last heard of a worker."""
         return self.now + (self.clock_ahead or 0)
@@ -118,29 +139,35 @@ def knock(client: Client) -> Door:
     auth = _told(client.auth_enabled)
     if isinstance(auth, XinferenceError):
         return Door(client.endpoint, auth)
-    return Door(client.endpoint, auth, _told(lambda: len(client.models())))
+    status, now = _told(client.status), time.time()
+    return Door(client.endpoint, auth, status, now, client.clock_ahead, _told(client.instances))
 
 
-def look(client: Client, hub: Hub, auth: bool) -> Seen:
+def look(client: Client, hub: Hub, door: Door) -> Seen:
     """One sweep of reads; what fails by itself is told as that, the others raise XinferenceError."""
+    for answer in (door.status, door.instances):
+        if isinstance(answer, XinferenceError):
+            raise answer
+    reported = door.status.workers if isinstance(door.status, wire.ClusterStatus) else {}
+    instances = door.instances if isinstance(door.instances, list) else []
     service = local.running()
     if service and service.endpoint != client.endpoint:
         service = None
-    reported = client.status().workers
     status = _told(client.endpoint_status)
-    instances, listed = client.instances(), frozenset(model.id for model in client.models())
+    # Xinference waits a minute for a worker that hangs, and renews this answer every 3 s (4.1.0).
+    listed, models = frozenset(model.id for model in client.models()), observe(client).models
     supervisor = _told(client.supervisor_address)
     seen = Seen(
         endpoint=client.endpoint,
-        auth=auth,
-        now=time.time(),
+        auth=door.auth is True,
+        now=door.now,
         workers=(),
-        models=observe(client).models,
+        models=models,
         hub=hub,
         on_this_machine=is_loopback(client.endpoint),
         service=service,
         refused_lately=_refused_lately(service),
-        clock_ahead=client.clock_ahead,
+        clock_ahead=door.clock_ahead,
         reported=reported,
         version=_told(client.version),
         nodes=_told(client.cluster_info),

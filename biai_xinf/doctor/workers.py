@@ -17,8 +17,8 @@ from biai_xinf.units import GIB, format_size
 VLLM_CAPABILITY, CUDA_12_DRIVER = (7, 0), 525
 # Every model is a process of its own, of 750 MB before it has loaded anything (Xinference 4.1.0).
 LITTLE_MEMORY, LITTLE_SHARE = GIB, 0.05
-# Workers are heard of every 5 s; Xinference's patience ends after 10.
-SILENT_S, LONG_SILENT_S = 15, 120
+# Xinference takes a worker for dead after less than a minute, unless it was told not to look.
+LONG_SILENT_S = 120
 
 
 def _workers(seen: Seen) -> Verdict:
@@ -46,13 +46,12 @@ def _offer(worker: Worker) -> str:
 
 
 def _heartbeat(seen: Seen) -> Verdict:
-    heard = {address: status.update_time for address, status in seen.reported.items()}
-    silent = {address: seen.supervisor_now - at for address, at in heard.items() if at is not None}
-    if not silent:
+    ages = [seen.supervisor_now - one.update_time for one in seen.reported.values() if one.update_time is not None]
+    if not ages:
         return skipped("no worker has reported")
-    late = {address: age for address, age in silent.items() if age > SILENT_S}
+    late = seen.silent
     if not late:
-        return well(f"every worker was heard of in the last {max(1, *silent.values()):.0f} s")
+        return well(f"every worker was heard of in the last {max(1, *ages):.0f} s")
     seen_there = listed(f"{address} was last heard of {age:.0f} s ago" for address, age in late.items())
     hint = "its log says why; `biai-xinf watch` brings its models back elsewhere"
     if max(late.values()) > LONG_SILENT_S:

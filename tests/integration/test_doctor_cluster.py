@@ -107,7 +107,20 @@ def test_a_supervisor_whose_threads_are_used_up_is_told_by_the_answer_that_never
     health, seen = found(fake, "supervisor-threads")
 
     assert health == "ill"
-    assert seen.endswith("small ones do: its threads are used up")
+    assert seen.endswith(" s, small requests do: its threads are used up")
+
+
+def test_a_worker_that_hangs_is_not_taken_for_a_supervisor_without_threads(
+    fake: FakeXinference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("biai_xinf.doctor.sight.LARGE_ANSWER_PATIENCE_S", 0.2)
+    fake.slow["/v1/model_registrations/LLM"] = 1
+    fake.workers[1].silent_s = 40
+
+    health, seen = found(fake, "supervisor-threads")
+
+    assert health == "unknown"
+    assert seen.endswith(f"it asks all workers, and {SOUTH} does not answer")
 
 
 @pytest.mark.parametrize(

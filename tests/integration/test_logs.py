@@ -85,6 +85,17 @@ def test_a_worker_that_is_gone_has_its_log_to_itself(fake: FakeXinference) -> No
     assert [replica["worker_address"] for replica in told["replicas"]] == [NORTH, SOUTH]
 
 
+def test_a_worker_that_died_a_moment_ago_does_not_hide_the_others(fake: FakeXinference) -> None:
+    fake.mute = {SOUTH}
+
+    result = run("--endpoint", fake.endpoint, "logs", "coder")
+
+    assert result.exit_code == 0
+    assert shown("coder-rep0 is loading") in result.stdout
+    why = "Worker logs are unavailable"
+    assert f"\n{SOUTH} does not hand out its log ({why}): it is on that machine\n" in result.stderr
+
+
 def test_a_model_that_nobody_knows_is_told_with_the_one_that_may_be_meant(fake: FakeXinference) -> None:
     result = run("--endpoint", fake.endpoint, "logs", "codr")
 
