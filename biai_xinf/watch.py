@@ -2,7 +2,7 @@
 
 A turn looks and decides; what takes time is done beside it, at most one thing on each worker, so that the next turn
 sees the next machine die. Nothing is kept but in memory: a watch that was killed begins anew, and finds in the cluster
-what it had begun. What fails is tried again after a pause that grows.
+what it had begun.
 """
 
 from __future__ import annotations
@@ -15,30 +15,17 @@ from queue import Empty, SimpleQueue
 from typing import Literal
 
 from biai_xinf import pulse
+from biai_xinf.attendance import Attendance
 from biai_xinf.client import Client
-from biai_xinf.errors import (
-    AuthFailed,
-    BiaiXinfError,
-    Forbidden,
-    NoExtension,
-    NotFound,
-    NothingFits,
-    Rejected,
-    UidTaken,
-    XinferenceError,
-)
-from biai_xinf.execute import register_again
+from biai_xinf.errors import AuthFailed, BiaiXinfError, NothingFits, UidTaken, XinferenceError
 from biai_xinf.observe import observe
+from biai_xinf.patience import Patience
 from biai_xinf.plan import Action, Change, Plan, make_plan
 from biai_xinf.progress import Report, silent
 from biai_xinf.reconcile import Outcome, carry_out
 from biai_xinf.side_by_side import free_to_begin, workers_of
 from biai_xinf.state import Cluster, Desired
 
-# Seconds before a model that failed is tried again: twice as long after each failure.
-_FIRST_REST, _LONGEST_REST = 5.0, 300.0
-# A model that is gone so soon after it was ready will most likely go again.
-_SOON_S = 120.0
 # Workers tell a supervisor that was restarted within this time what they still run (Xinference 4.1.0: every 5 s).
 _SETTLED_S = 30
 
@@ -65,14 +52,6 @@ class Seen:
     busy: int = 0
 
 
-@dataclass
-class _Rest:
-    """A model that failed `failures` times, and is left alone until `until`."""
-
-    failures: int
-    until: float
-
-
 def beside(work: Callable[[], None]) -> None:
     """Do it in a thread of its own, which ends with the process: what it began at Xinference goes on there."""
     threading.Thread(target=work, daemon=True).start()
@@ -93,16 +72,12 @@ class Watch:
         begin: Callable[[Callable[[], None]], None] = beside,
         is_silent: Callable[[Sequence[str]], frozenset[str]] = pulse.silent,
     ) -> None:
-        self._client, self._desired, self._now, self._tell_now = client, desired, now, tell
-        self._begin, self._is_silent = begin, is_silent
+        self._client, self._desired, self._tell_now, self._begin = client, desired, tell, begin
+        self._patience = Patience(now)
+        self._attendance = Attendance(client, desired, self._tell_of_worker, is_silent)
         self._under_way: dict[str, Change] = {}
         self._done: SimpleQueue[Outcome] = SimpleQueue()
-        self._resting: dict[str, _Rest] = {}
-        self._ready_since: dict[str, float] = {}
         self._said: dict[str, str] = {}
-        self._workers: frozenset[str] | None = None
-        # Workers that are out of our reach, though the endpoint reaches them.
-        self._unheard: frozenset[str] = frozenset()
         self.seen = Seen(reachable=False, wished=len(desired.models))
 
     def turn(self) -> None:
@@ -112,8 +87,7 @@ class Watch:
         """
         self._judge_what_is_done()
         try:
-            cluster = self._without_the_dead(observe(self._client, self._desired))
-            self._welcome(cluster)
+            cluster = self._look()
             plan = make_plan(self._desired, cluster)
         except (NothingFits, UidTaken) as error:
             self._tell(self._desired.models[0].uid, error.message, "refused", error.details)
@@ -132,57 +106,14 @@ class Watch:
         self._begin_what_is_due(plan, cluster)
         self.seen = self._summary(plan, cluster)
 
-    def _without_the_dead(self, cluster: Cluster) -> Cluster:
-        """The cluster once the endpoint has buried the workers that died; as it was where it has no extension."""
-        there = [worker.address for worker in cluster.workers]
-        silent_now = self._is_silent(there)
-        self._unheard &= silent_now
-        buried = [address for address in sorted(silent_now - self._unheard) if self._bury(address)]
-        return observe(self._client, self._desired) if buried else cluster
-
-    def _bury(self, address: str) -> bool:
-        try:
-            self._client.forget_worker(address)
-        except (Rejected, NotFound):
-            self._unheard |= {address}
-            return False
-        except (NoExtension, Forbidden):
-            self._unheard |= {address}
-            self._tell_of_worker(address, "does not answer; Xinference will notice by itself, and asks it until then")
-            return False
-        if self._workers is not None:
-            self._workers -= {address}
-        self._tell_of_worker(address, "is dead; its replicas get no more requests")
-        return True
-
-    def _welcome(self, cluster: Cluster) -> None:
-        """Say who came and went, and tell those that joined of the registrations they missed: Xinference does not."""
-        before, there = self._workers, frozenset(worker.address for worker in cluster.workers)
-        if before is None:
-            self._workers = there
-            return
-        for address in sorted(before - there):
-            self._tell_of_worker(address, "left")
-        joined = sorted(there - before)
-        if joined and self._under_way:
-            # Registering takes a moment in which a launch would not find its model: they are told a turn later.
-            self._workers = there.difference(joined)
-            return
-        self._workers = there
-        known = self._register_again() if joined else 0
-        for address in joined:
-            told = f", and was told of {known} registered model{'s' * (known != 1)}" if known else ""
-            self._tell_of_worker(address, f"joined{told}")
-
-    def _register_again(self) -> int:
-        known = 0
-        for want in self._desired.models:
-            for registration in want.entry.registrations.values():
-                model_type, name = want.entry.spec.model_type, str(registration["model_name"])
-                if self._client.registration(model_type, name) is not None:
-                    register_again(self._client, model_type, registration)
-                    known += 1
-        return known
+    def _look(self) -> Cluster:
+        """The cluster, once the dead are out of it and those that joined know all."""
+        cluster = observe(self._client, self._desired)
+        if self._attendance.bury_the_dead([worker.address for worker in cluster.workers]):
+            cluster = observe(self._client, self._desired)
+        there = {worker.address for worker in cluster.workers}
+        self._attendance.note(there, launching=bool(self._under_way))
+        return cluster
 
     def _is_settled(self, cluster: Cluster) -> bool:
         """Whether what the supervisor tells of its workers' models is all there is to tell."""
@@ -197,7 +128,7 @@ class Watch:
             if change.action is not Action.KEEP or change.uid in self._under_way:
                 continue
             if change.as_wished:
-                self._forgive(change.uid)
+                self._patience.runs(change.uid)
                 self._tell(change.uid, "is ready", "ready")
             elif not change.pending:
                 self._tell(change.uid, change.reason)
@@ -218,11 +149,9 @@ class Watch:
     def _is_due(self, change: Change) -> bool:
         if change.uid in self._under_way or (change.action is Action.KEEP and not change.pending):
             return False
-        since = self._ready_since.pop(change.uid, None) if change.action is Action.LAUNCH else None
-        if since is not None and self._now() - since < _SOON_S:
-            self._fail(change.uid, f"went away {self._now() - since:.0f} s after it was ready")
-        rest = self._resting.get(change.uid)
-        return rest is None or rest.until <= self._now()
+        if change.action is Action.LAUNCH and (lasted := self._patience.went_away_after(change.uid)) is not None:
+            self._fail(change.uid, f"went away {lasted:.0f} s after it was ready")
+        return not self._patience.is_resting(change.uid)
 
     def _carry_out(self, plan: Plan, change: Change) -> None:
         def teller(_: Change) -> AbstractContextManager[Report]:
@@ -247,24 +176,14 @@ class Watch:
         uid = outcome.change.uid
         if outcome.error is not None:
             self._fail(uid, outcome.error.message)
-            return
-        if outcome.change.action is Action.TERMINATE:
+        elif outcome.change.action is Action.TERMINATE:
             self._tell(uid, "is stopped")
-            return
-        self._ready_since[uid] = self._now()
-        self._tell(uid, "is ready", "ready")
+        else:
+            self._patience.became_ready(uid)
+            self._tell(uid, "is ready", "ready")
 
     def _fail(self, uid: str, why: str) -> None:
-        failures = self._resting[uid].failures + 1 if uid in self._resting else 1
-        pause = min(_LONGEST_REST, _FIRST_REST * 2 ** (failures - 1))
-        self._resting[uid] = _Rest(failures, self._now() + pause)
-        self._tell(uid, f"{why}; tried again in {pause:.0f} s", "failed")
-
-    def _forgive(self, uid: str) -> None:
-        """Forget that a model failed, once it has run for a while."""
-        since = self._ready_since.get(uid)
-        if since is None or self._now() - since >= _SOON_S:
-            self._resting.pop(uid, None)
+        self._tell(uid, f"{why}; tried again in {self._patience.failed(uid):.0f} s", "failed")
 
     def _summary(self, plan: Plan, cluster: Cluster) -> Seen:
         # One that answers, but was not checked yet, is none.
