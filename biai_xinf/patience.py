@@ -34,7 +34,7 @@ class Patience:
     def failed(self, uid: str) -> float:
         """Let it rest; for so many seconds."""
         failures = self._rests[uid].failures + 1 if uid in self._rests else 1
-        pause = min(_LONGEST_REST, _FIRST_REST * 2 ** (failures - 1))
+        pause = min(_LONGEST_REST, _FIRST_REST * 2.0 ** (failures - 1))
         self._rests[uid] = _Rest(failures, self._now() + pause)
         return pause
 
