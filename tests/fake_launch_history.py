@@ -1,4 +1,4 @@
-"""What the fake Xinference keeps for the launch forms of its Web UI; it knows one user, whom everything belongs to."""
+"""What the fake Xinference keeps for the launch forms of its Web UI, of one user."""
 
 from __future__ import annotations
 

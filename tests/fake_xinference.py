@@ -169,6 +169,8 @@ class FakeXinference:
         self.embed: dict[str, Callable[[str], list[float]]] = {}
         self.rerank: dict[str, Callable[[str, str], float]] = {}
         self._unknown_until: dict[str, float] = {}
+        self._histories = {"": self.launch_history}
+        self._asking = ""
         self._lock = threading.RLock()
         self._server = _Server(self)
         # Its workers' port is another one; this one, too, can be reached.
@@ -423,13 +425,17 @@ class FakeXinference:
     def get_launch_history(self, model_name: str | None = None, scope: str | None = None) -> list[Body]:
         if self.launch_history.fails_with:
             raise refused(500, self.launch_history.fails_with)
-        return self.launch_history.told(model_name)
+        return self._history().told(model_name)
 
     def post_launch_history(self, body: Body) -> Body:
         if not body.get("model_name"):
             raise refused(400, "model_name is required")
-        self.launch_history.keep(body)
+        self._history().keep(body)
         return {"status": "ok"}
+
+    def _history(self) -> FakeLaunchHistory:
+        """What belongs to the user who asks."""
+        return self._histories.setdefault(self._asking, FakeLaunchHistory())
 
     def post_chat(self, body: Body) -> Body:
         missing = [name for name in ("messages", "model") if name not in body]
@@ -689,6 +695,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = _json(sent)
         if fake.auth and (answer := fake.auth.route(self.command, path, body, self.headers.get("authorization"))):
             raise Answer(*answer)
+        fake._asking = fake.auth.user_of(self.headers.get("authorization")) if fake.auth else ""
         for method, pattern, scope, handler in [*ROUTES, *(EXTENSION_ROUTES if fake.extension else [])]:
             if method != self.command or not (found := re.fullmatch(pattern, unquote(path))):
                 continue

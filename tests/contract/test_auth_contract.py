@@ -13,6 +13,7 @@ import pytest
 from biai_xinf.client import Client
 from biai_xinf.credentials import Credentials
 from biai_xinf.errors import AuthFailed, Banned, Forbidden, Rejected
+from biai_xinf.transport import Call, Transport
 from tests.contract.conftest import wait_until
 from tests.fake_xinference import FakeXinference
 from tests.xinference_fixtures import needs_xinference
@@ -151,6 +152,7 @@ def test_an_api_key_may_list_but_change_nothing(guarded: Guarded) -> None:
     for forbidden in (
         lambda: client.launch({"model_name": "x", "model_engine": "vLLM"}),
         lambda: client.terminate("x"),
+        lambda: client.record_launch("x", "x", {}),
         client.cached_models,
         client.version,
     ):
@@ -163,6 +165,20 @@ def test_a_wrong_api_key_is_refused(guarded: Guarded) -> None:
         guarded.client(Credentials(api_key="xf-wrong")).models()
 
     assert caught.value.message == "Xinference refused us: Could not validate credentials"
+
+
+def test_a_launch_form_is_filled_in_for_the_user_who_recorded_the_launch(guarded: Guarded) -> None:
+    bob = Credentials(username="bob", password=PASSWORD)
+    with guarded.admin() as admin, guarded.client(bob) as other:
+        admin.record_launch("coder", "sql", {"n_gpu": 1})
+        create = Call("POST", "/v1/admin/users", {"username": "bob", "password": PASSWORD, "permissions": ["admin"]})
+        transport = Transport(guarded.endpoint, Credentials(username=USER, password=PASSWORD))
+        transport.request(create, object)
+        transport.close()
+
+        seen = [[kept.model_uid for kept in client.launch_history("coder")] for client in (admin, other)]
+
+    assert seen == [["sql"], []]
 
 
 def test_many_requests_without_a_token_lock_nobody_out(guarded: Guarded) -> None:
