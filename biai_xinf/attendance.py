@@ -29,27 +29,25 @@ class Attendance:
         # Those that are silent to us and were not buried: the endpoint reaches them, or cannot be asked.
         self._left: frozenset[str] = frozenset()
 
-    def bury_the_dead(self, addresses: Sequence[str]) -> bool:
-        """Let the endpoint take out those that died; whether it did."""
+    def bury_the_dead(self, addresses: Sequence[str]) -> None:
+        """Let the endpoint take out those that died."""
         silent = self._is_silent(addresses)
         self._left &= silent
-        buried = [address for address in sorted(silent - self._left) if self._bury(address)]
-        return bool(buried)
+        for address in sorted(silent - self._left):
+            self._bury(address)
 
-    def _bury(self, address: str) -> bool:
+    def _bury(self, address: str) -> None:
         try:
             self._client.forget_worker(address)
         except (Rejected, NotFound):
             self._left |= {address}
-            return False
         except (NoExtension, Forbidden):
             self._left |= {address}
             self._tell(address, "does not answer; Xinference will notice by itself, and asks it until then")
-            return False
-        if self._there is not None:
-            self._there -= {address}
-        self._tell(address, "is dead; its replicas get no more requests")
-        return True
+        else:
+            if self._there is not None:
+                self._there -= {address}
+            self._tell(address, "is dead; its replicas get no more requests")
 
     def note(self, addresses: Set[str], *, launching: bool) -> None:
         """Say who came and went, and tell those that joined of the registrations they missed: Xinference does not.

@@ -108,9 +108,9 @@ class Watch:
 
     def _look(self) -> Cluster:
         """The cluster, once the dead are out of it and those that joined know all."""
+        # First of all: of what runs on a dead worker Xinference 4.1 tells nothing but an error.
+        self._attendance.bury_the_dead(sorted(self._client.status().workers))
         cluster = observe(self._client, self._desired)
-        if self._attendance.bury_the_dead([worker.address for worker in cluster.workers]):
-            cluster = observe(self._client, self._desired)
         there = {worker.address for worker in cluster.workers}
         self._attendance.note(there, launching=bool(self._under_way))
         return cluster
@@ -174,7 +174,10 @@ class Watch:
 
     def _judge(self, outcome: Outcome) -> None:
         uid = outcome.change.uid
-        if outcome.error is not None:
+        if isinstance(outcome.error, UidTaken):
+            # A model whose process died is made anew by Xinference itself; until it shows that, only the uid is taken.
+            self._tell(uid, "is still held by Xinference", "failed")
+        elif outcome.error is not None:
             self._fail(uid, outcome.error.message)
         elif outcome.change.action is Action.TERMINATE:
             self._tell(uid, "is stopped")
@@ -195,7 +198,8 @@ class Watch:
 
     def _tell(self, uid: str | None, what: str, kind: Kind = "cluster", details: Sequence[str] = ()) -> None:
         """Details, such as free bytes, change all the time: a change of theirs is not worth a line."""
-        self._say(uid or "", Event(uid, "; ".join([what, *details]), kind), what)
+        told = [what, *(" ".join(detail.split()) for detail in details)]
+        self._say(uid or "", Event(uid, "; ".join(told), kind), what)
 
     def _say(self, about: str, event: Event, what: str | None = None) -> None:
         """Tell it, unless it is what was told last about the same."""
