@@ -55,7 +55,7 @@ def _no_json(reason: str) -> ApiError:
 def check(route: Route, body: Any) -> None:
     """400, with the value found and what is needed, for a body that Xinference or its engines could not serve."""
     body = _object(body)
-    _check_encodable(body)
+    check_encodable(body)
     needs = _FIELDS[route]
     for name, value in body.items():
         need = needs.get(name)
@@ -97,7 +97,7 @@ def _too_deep() -> ApiError:
     return bad_request(f"the request nests more than {MAX_DEPTH} levels deep")
 
 
-def _check_encodable(body: dict[str, Any]) -> None:
+def check_encodable(body: dict[str, Any]) -> None:
     """No engine can take half a surrogate pair, a number beyond 64 bits, or what is nested without end."""
     fault = _fault(body)
     if fault is None:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from biai_xinf.extension.checking import Route
+from biai_xinf.extension.checking import Route, check_encodable
 from biai_xinf.extension.engines import LLAMA_CPP, NativeModel
 from biai_xinf.extension.errors import ApiError, bad_request
-from biai_xinf.extension.schemas import ANY_OBJECT, Schema, fault, fault_in_llama_cpp, for_llama_cpp
+from biai_xinf.extension.references import Schema
+from biai_xinf.extension.schemas import ANY_OBJECT, fault, fault_in_llama_cpp, for_llama_cpp
 
 
 class _Constraint(NamedTuple):
@@ -118,6 +119,8 @@ def _understood(constraint: _Constraint) -> _Constraint:
     schema = _parsed(constraint.value)
     if type(schema) is not dict:
         raise bad_request(f"`{where}` must be a JSON schema: an object", param=where)
+    # As text it has passed unread.
+    check_encodable({where: schema})
     wrong = fault(schema)
     if wrong:
         raise _bad_schema(constraint, wrong)

@@ -186,8 +186,21 @@ def test_text_is_no_constraint() -> None:
         ({"$ref": "#/$defs/none"}, "is wrong at `/$ref`: there must be a reference to another schema within it, such "),
         ({"$ref": "#"}, "is wrong at `/$ref`: there must be a reference to another schema within it, such "),
         ({"type": "string", "pattern": "(["}, "is wrong at `/pattern`: there must be a regular expression"),
-        ({"minLength": 3, "maxLength": 2}, "can never be met: at `/` `minLength` is above `maxLength`"),
+        (
+            {"$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"},
+            "is wrong at `/$ref`: there must be ",
+        ),
+        ({"$ref": "#/x", "x": {"allOf": {}}}, "is wrong at `/x/allOf`: there must be a list of schemas, at least one"),
+        ({"exclusiveMinimum": "0"}, "is wrong at `/exclusiveMinimum`: there must be a number"),
+        ({"allOf": [{"type": "string"}, {"type": "null"}]}, "can never be met: `/allOf/0` and `/allOf/1` ask for diff"),
         ({"items": {"uniqueItems": True}}, "has `/items/uniqueItems`, which llama.cpp cannot enforce"),
+        ({"items": {"maxItems": 2**40}}, "counts up to 1099511627776 items by `/items`; llama.cpp takes at most 10000"),
+        ({"minLength": 2**32}, "has at `/minLength` a length of more than 32 bits, which llama.cpp cannot enforce"),
+        ({"multipleOf": 1e-30}, "has at `/multipleOf` a number of too many digits, which llama.cpp cannot enforce"),
+        (
+            {"properties": {"a": True}, "allOf": [{"minProperties": 2}]},
+            "counts at `/` properties that are not all required, which llama.cpp cannot enforce",
+        ),
         ({"pattern": "(?=a)b"}, "has at `/pattern` a look-around, word boundary or back reference, which llama.cpp "),
     ],
 )
@@ -212,6 +225,39 @@ def test_llama_cpp_gets_a_schema_it_can_compile() -> None:
         "anyOf": [{"type": "object"}, {"type": "null"}],
     }
     assert chat(VLLM, guided_json=schema).body["response_format"]["json_schema"]["schema"] == schema
+
+
+def test_llama_cpp_gets_one_of_beside_any_of_as_another_any_of() -> None:
+    schema = {"anyOf": [{"type": "object"}, {"type": "null"}], "oneOf": [{"type": "null"}, {"type": "array"}]}
+
+    taken = chat(LLAMA_CPP, guided_json=schema).body["response_format"]["json_schema"]["schema"]
+
+    assert taken == {"anyOf": schema["anyOf"], "allOf": [{"anyOf": schema["oneOf"]}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ('{"minimum": 1e400}', "`guided_json` has a number that is not finite"),
+        ('{"not": ' * 70 + "{}" + "}" * 70, "the request nests more than 64 levels deep"),
+    ],
+    ids=["not finite", "too deep"],
+)
+def test_a_schema_as_text_is_checked_like_the_rest(schema: str, message: str) -> None:
+    assert refusal("chat", LLAMA_CPP, guided_json=schema).message == message
+
+
+@pytest.mark.parametrize("model", [LLAMA_CPP, VLLM, SGLANG, MLX], ids=lambda model: model.engine)
+def test_a_schema_that_nothing_meets_is_refused_whatever_the_engine(model: NativeModel) -> None:
+    nothing = {"allOf": [{"type": "string"}, {"type": "null"}]}
+    wish = {"type": "json_schema", "json_schema": {"name": "x", "schema": nothing}}
+    message = "can never be met: `/allOf/0` and `/allOf/1` ask for different types"
+
+    as_chat = refusal("chat", model, response_format=wish)
+    as_response = refusal("responses", model, text={"format": {"type": "json_schema", "name": "x", "schema": nothing}})
+
+    assert (as_chat.message, as_chat.code) == (f"the schema of `response_format` {message}", "invalid_schema")
+    assert (as_response.message, as_response.code) == (f"the schema of `text.format` {message}", "invalid_schema")
 
 
 def test_completions_have_no_response_format() -> None:
