@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from biai_xinf import __version__, wire
@@ -41,7 +40,7 @@ def _versions(seen: Seen) -> Verdict:
         if isinstance(answer, (AuthFailed, Forbidden)):
             return unknown(answer.message, "an administrator can see them")
         if isinstance(answer, XinferenceError):
-            raise answer
+            return unknown(answer.message, answer.hint)
     version, nodes = seen.version, seen.nodes
     if not isinstance(version, str) or not isinstance(nodes, list):
         return skipped("nobody was asked")
@@ -148,7 +147,7 @@ def _clock(seen: Seen) -> Verdict:
 
 def _addresses(seen: Seen) -> Verdict:
     """What supervisor and workers call themselves: the others take that literally."""
-    addresses = list(_advertised(seen))
+    addresses = seen.addresses
     if not addresses:
         return skipped("none was told")
     everywhere = [address for address in addresses if _host(address) in _EVERYWHERE]
@@ -160,12 +159,6 @@ def _addresses(seen: Seen) -> Verdict:
     if alone and len(alone) < len(addresses):
         return doubtful(f"{listed(alone)} is reached from its own machine only, the others are not on it", hint)
     return well(f"{len(addresses)} addresses, each a machine's own")
-
-
-def _advertised(seen: Seen) -> Iterable[str]:
-    if isinstance(seen.supervisor, str):
-        yield seen.supervisor
-    yield from seen.reported
 
 
 def _ports(seen: Seen) -> Verdict:

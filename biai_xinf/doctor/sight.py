@@ -117,6 +117,11 @@ class Seen:
         return {worker.address: worker.facts for worker in self.status.workers or []}
 
     @property
+    def addresses(self) -> list[str]:
+        """What the supervisor and each worker call themselves."""
+        return [*([self.supervisor] if isinstance(self.supervisor, str) else []), *self.reported]
+
+    @property
     def silent(self) -> dict[str, float]:
         """For how many seconds each worker has not been heard of, where that is longer than it should be."""
         ages = {at: self.supervisor_now - one.update_time for at, one in self.reported.items() if one.update_time}
@@ -156,7 +161,6 @@ def look(client: Client, hub: Hub, door: Door) -> Seen:
     status = _told(client.endpoint_status)
     # Xinference waits a minute for a worker that hangs, and renews this answer every 3 s (4.1.0).
     listed, models = frozenset(model.id for model in client.models()), observe(client).models
-    supervisor = _told(client.supervisor_address)
     seen = Seen(
         endpoint=client.endpoint,
         auth=door.auth is True,
@@ -176,8 +180,7 @@ def look(client: Client, hub: Hub, door: Door) -> Seen:
         upstreams=None if isinstance(found := _told(client.upstreams), NoExtension) else found,
         autostart=_told(client.autostart),
         large_answer=_told(lambda: _large_answer(client)),
-        supervisor=supervisor,
-        ports=_ports([*([] if isinstance(supervisor, XinferenceError) else [supervisor]), *reported]),
+        supervisor=_told(client.supervisor_address),
         login=_login(client),
         instances=tuple(instances),
         listed=listed,
@@ -187,9 +190,10 @@ def look(client: Client, hub: Hub, door: Door) -> Seen:
 
 
 def _with_workers(seen: Seen) -> Seen:
+    """With the workers as what was told of each makes them, and with their ports as they are from here."""
     facts = seen.facts
     workers = tuple(worker_of(address, status, facts.get(address)) for address, status in seen.reported.items())
-    return replace(seen, workers=workers)
+    return replace(seen, workers=workers, ports=() if seen.on_this_machine else _ports(seen.addresses))
 
 
 def _refused_lately(service: local.LocalService | None) -> bool:

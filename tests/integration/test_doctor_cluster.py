@@ -174,7 +174,7 @@ def test_a_login_that_ends_soon_is_told_before_it_bans_anybody(
     with FakeXinference(auth=True) as fake:
         assert fake.auth is not None
         saved = token(access)
-        fake.auth._access.add(saved)
+        fake.auth._access[saved] = "ada"
         credentials = Credentials(username="ada", access_token=saved, refresh_token=refresh)
         save_credentials(fake.endpoint, credentials)
 
