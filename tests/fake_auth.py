@@ -23,9 +23,9 @@ class FakeAuth:
         self.failures = 0
         self.api_keys: list[str] = []
         self._models_of: dict[str, list[str]] = {}
-        self._access: set[str] = set()
-        self._refresh: set[str] = set()
-        self._user_by_token: dict[str, str] = {}
+        # The user by the token.
+        self._access: dict[str, str] = {}
+        self._refresh: dict[str, str] = {}
 
     def expire_tokens(self) -> None:
         self._access.clear()
@@ -45,8 +45,7 @@ class FakeAuth:
         if path == "/v1/auth/refresh":
             if body["refresh_token"] not in self._refresh:
                 return _refused(401, "Invalid or expired refresh token")
-            self._refresh.remove(body["refresh_token"])
-            return 200, self._new_tokens(self._user_by_token[body["refresh_token"]])
+            return 200, self._new_tokens(self._refresh.pop(body["refresh_token"]))
         if path == "/v1/admin/users":
             return self.check(header, "users:create") or self._new_user(body)
         if path == "/v1/admin/keys":
@@ -68,7 +67,7 @@ class FakeAuth:
 
     def user_of(self, header: str | None) -> str:
         """Whose token it is; nobody's name is empty."""
-        return self._user_by_token.get((header or "").partition(" ")[2], "")
+        return self._access.get((header or "").partition(" ")[2], "")
 
     def check_model(self, header: str | None, uid: str) -> Reply | None:
         """None if the bearer may ask this model; most keys may ask all of them."""
@@ -93,9 +92,7 @@ class FakeAuth:
         claims = json.dumps({"type": "access", "exp": time.time() + 1800, "id": secrets.token_hex(4)})
         access = f"e30.{base64.urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.signature"
         refresh = secrets.token_hex(16)
-        self._access.add(access)
-        self._refresh.add(refresh)
-        self._user_by_token |= {access: user, refresh: user}
+        self._access[access] = self._refresh[refresh] = user
         return {"access_token": access, "refresh_token": refresh, "token_type": "bearer"}
 
     def _new_key(self, body: Any) -> Reply:
