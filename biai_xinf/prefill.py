@@ -31,7 +31,10 @@ def prefill(client: Client, launch: Launch) -> bool:
 
 
 def form_values(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a launch as the form can hold it: other objects as JSON, which vLLM reads as well; no secrets."""
+    """The body of a launch as the form can hold it, without secrets.
+
+    Objects that it has no field for go as JSON: Xinference 4.1's vLLM engine reads both (`parse_str_field_to_dict`).
+    """
     values = {
         key: json.dumps(value) if isinstance(value, dict | list) and key not in _FORM_OBJECTS else value
         for key, value in body.items()
