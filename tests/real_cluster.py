@@ -56,6 +56,19 @@ def running_cluster(folder: Path, pythons: Mapping[str, str]) -> Iterator[RealCl
         end_with_children(*processes)
 
 
+@contextmanager
+def late_worker(cluster: RealCluster, name: str, python: str = sys.executable) -> Iterator[tuple[str, int]]:
+    """Another worker of a cluster that runs already, by its address and process id; gone afterwards."""
+    address = f"{HOST}:{free_port()}"
+    where = ["--endpoint", cluster.endpoint, "--host", HOST, "--worker-port", _port(address)]
+    process = _start(cluster.folder, name, python, ["worker", *where, "--metrics-exporter-host", HOST])
+    try:
+        _wait_until_there(cluster, [process], workers=len(cluster.workers) + 1)
+        yield address, process.pid
+    finally:
+        end_with_children(process)
+
+
 def _port(address: str) -> str:
     return address.rpartition(":")[2]
 
