@@ -171,7 +171,7 @@ def test_llama_cpp_keeps_to_every_schema_that_is_let_through(endpoint: str) -> N
     send()
 
     assert failed == []
-    assert min(seen[200], seen[400]) > 30, seen
+    assert min(seen[200], seen[400]) > 10, "hypothesis made schemas of one kind only"
 
 
 @pytest.mark.parametrize(
