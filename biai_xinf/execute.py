@@ -18,6 +18,7 @@ from biai_xinf.errors import (
     UidTaken,
     XinferenceError,
 )
+from biai_xinf.observe import is_started_again
 from biai_xinf.plan import Action, Change
 from biai_xinf.progress import Report
 from biai_xinf.state import Launch, Scaling, UpstreamLaunch
@@ -143,7 +144,8 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
         instance = _instance(client, uid)
         if instance is None:
             raise LaunchFailed(f"`{uid}` was stopped by someone else while it was loading")
-        if instance.status == "ERROR" or (instance.replicas_are("ERROR") and instance.error_message):
+        failed = instance.status == "ERROR" or (instance.replicas_are("ERROR") and instance.error_message)
+        if failed and not is_started_again(client, instance):
             raise _failed(client, instance)
         if instance.status == "READY" and not instance.is_still_loading:
             return
@@ -155,8 +157,14 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
                 f"`{uid}` has been loading without progress for {_STALLED_S / 60:.0f} minutes",
                 hint=f"Xinference's log says what it waits for; `biai-xinf stop {uid}` takes the launch back",
             )
-        report(progress.progress, (progress.stage or "loading").lower(), _bytes_of(progress))
+        report(progress.progress, _stage_of(progress), _bytes_of(progress))
         time.sleep(_POLL_S)
+
+
+def _stage_of(progress: wire.Progress) -> str:
+    stage = (progress.stage or "loading").lower()
+    # Weights that lie on the worker are "downloading" too, for a moment.
+    return "loading" if stage == "downloading" and progress.downloaded is None else stage
 
 
 def _bytes_of(progress: wire.Progress) -> str:

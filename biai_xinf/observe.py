@@ -37,7 +37,7 @@ def observe(client: Client, desired: Desired | None = None, *, with_facts: bool 
     """
     status = client.status()
     hardware = status.workers
-    models = _with_replicas(client, _models(client.instances(), client.models()))
+    models = _with_replicas(client, _models(client))
     here = is_loopback(client.endpoint)
     candidates = _candidates(desired, models) if desired else []
     recipes, upstreams = _apart(candidates) if candidates else ([], False)
@@ -142,17 +142,31 @@ def _gpu(index: int, gpu: wire.GpuStatus, told: wire.GpuFacts) -> Gpu:
     )
 
 
-def _models(instances: list[wire.Instance], running: list[wire.RunningModel]) -> tuple[ObservedModel, ...]:
-    details = {model.id: model for model in running}
-    models = [
-        _model(instance.model_uid, phase, instance, details.get(instance.model_uid))
-        for instance in instances
-        if (phase := _phase(instance)) is not None and not _was_cancelled(instance, details.get(instance.model_uid))
-    ]
+def _models(client: Client) -> tuple[ObservedModel, ...]:
+    instances, details = client.instances(), {model.id: model for model in client.models()}
+    models = []
+    for instance in instances:
+        detail = details.get(instance.model_uid)
+        phase = _phase(instance)
+        if phase == "failed" and not instance.error_message and not (detail and detail.upstream):
+            # Nothing failed: a process died, and is started again; or a launch was cancelled.
+            phase = "launching" if is_started_again(client, instance) else None
+        if phase is not None:
+            models.append(_model(instance.model_uid, phase, instance, detail))
     # After a restart of the supervisor its workers' models answer, though their instances are forgotten.
-    known = {model.uid for model in models}
+    known = {instance.model_uid for instance in instances if instance.status not in ("ERROR", "TERMINATED")}
+    known |= {model.uid for model in models}
     forgotten = [_model(uid, "ready", None, model) for uid, model in details.items() if uid not in known]
     return tuple(sorted([*models, *forgotten], key=lambda model: model.uid))
+
+
+def is_started_again(client: Client, instance: wire.Instance) -> bool:
+    """Whether the process of a model died and Xinference makes it anew, which it shows as an ERROR without a reason.
+
+    A cancelled launch looks the same, but its progress is that of a uid nobody knows (4.1.0).
+    """
+    unexplained = instance.status == "ERROR" and not instance.error_message
+    return unexplained and client.progress(instance.model_uid).stage != "pending"
 
 
 def _with_replicas(client: Client, models: tuple[ObservedModel, ...]) -> tuple[ObservedModel, ...]:
@@ -177,12 +191,6 @@ def _with_replicas(client: Client, models: tuple[ObservedModel, ...]) -> tuple[O
 def _phase(instance: wire.Instance) -> Phase | None:
     loading = instance.status == "READY" and instance.replicas_are("CREATING", "LOADING")
     return "launching" if loading else _PHASES.get(instance.status)
-
-
-def _was_cancelled(instance: wire.Instance, detail: wire.RunningModel | None) -> bool:
-    """Xinference 4.1 turns a cancelled launch into an ERROR without a message; nothing failed."""
-    is_upstream = detail is not None and detail.upstream is not None
-    return instance.status == "ERROR" and not instance.error_message and not is_upstream
 
 
 def _model(uid: str, phase: Phase, instance: wire.Instance | None, detail: wire.RunningModel | None) -> ObservedModel:

@@ -83,10 +83,11 @@ class FakeModel:
     replicas: list[dict[str, Any]]
     forgotten: bool = False
     launched_s_ago: float = 0
+    is_started_again: bool = False
 
     @property
     def is_known(self) -> bool:
-        return self.status in ("READY", "CREATING") and not self.forgotten
+        return (self.status in ("READY", "CREATING") or self.is_started_again) and not self.forgotten
 
 
 class Page(str):
@@ -294,6 +295,19 @@ class FakeXinference:
         if not left:
             model.status = "TERMINATED"
         return {"remaining_replicas": left}
+
+    def lose_process(self, uid: str) -> None:
+        """A model's process dies; until `made_anew`, Xinference is starting it again."""
+        model = self.models[uid]
+        model.is_started_again = True
+        model.status = "ERROR"
+        for replica in model.replicas:
+            replica.update(status="TERMINATING", model_state="stopping")
+
+    def made_anew(self, uid: str) -> None:
+        """Its process is there again."""
+        self.models[uid].is_started_again = False
+        self._settle(self.models[uid])
 
     def lose_worker(self, address: str) -> None:
         """A worker dies, and Xinference has noticed."""

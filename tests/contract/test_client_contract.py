@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+import psutil
 import pytest
 
 from biai_xinf import wire
@@ -21,6 +22,7 @@ from biai_xinf.errors import (
     Rejected,
     ServerFailed,
 )
+from biai_xinf.observe import is_started_again
 from biai_xinf.transport import Call, Transport
 from tests.contract.conftest import LOAD_TIMEOUT_S, Target, wait_until
 from tests.fake_xinference import Launching
@@ -538,3 +540,32 @@ def test_the_last_replica_ends_the_model(target: Target, name: str) -> None:
     client.remove_replica(name, 0)
 
     assert instance_of(client, name) is None
+
+
+def test_a_model_whose_process_died_is_an_error_without_a_reason_until_it_is_made_anew(
+    target: Target, name: str
+) -> None:
+    client = target.client
+    client.launch(target.register_llm(name), wait_ready=True, timeout=LOAD_TIMEOUT_S)
+
+    if target.fake:
+        target.fake.lose_process(name)
+    else:
+        kill_process_of(name)
+    died = wait_until(lambda: found if (found := instance_of(client, name)) and found.status == "ERROR" else None)
+    stage, again = client.progress(name).stage, is_started_again(client, died)
+    if target.fake:
+        target.fake.made_anew(name)
+
+    assert died.error_message is None
+    assert stage != "pending"
+    assert again
+    wait_until(lambda: ((found := instance_of(client, name)) and found.status == "READY") or None)
+    client.terminate(name)
+
+
+def kill_process_of(uid: str) -> None:
+    """Xinference names the process of a replica after it."""
+    for process in psutil.process_iter(["cmdline"]):
+        if (process.info["cmdline"] or [""])[0] == f"Model: {uid}-rep0":
+            process.kill()

@@ -262,9 +262,10 @@ def test_a_uid_that_somebody_took_a_moment_ago_is_said_so(
 
 def test_an_interrupted_launch_is_taken_back(fake: FakeXinference, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.launches["coder"] = Launching(looks=10**6)
-    monkeypatch.setattr(Client, "progress", _interrupt)
 
-    result = at(fake, "launch", "coder")
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Client, "progress", _interrupt)
+        result = at(fake, "launch", "coder")
 
     assert result.exit_code == 1
     assert result.stderr.endswith("error: the launch of `coder` was stopped; nothing of it remains\n")

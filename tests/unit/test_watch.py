@@ -324,3 +324,21 @@ def test_a_refused_login_ends_it_after_one_try() -> None:
 
         refused = [call for call in guarded.calls if call == ("GET", "/v1/models/instances")]
     assert len(refused) == 1
+
+
+def test_a_process_that_xinference_starts_again_is_waited_for_and_not_launched(fake: FakeXinference) -> None:
+    Watched(fake).turn()
+    watched = Watched(fake, inline=False)
+    watched.turn()
+    before = list(fake.mutating_calls)
+
+    fake.lose_process("sql")
+    gone, still = watched.turn(), watched.turn()
+    fake.made_anew("sql")
+    (wait,) = watched.begun
+    wait()
+
+    assert gone == [("sql", "is being launched already: waiting for it")]
+    assert still == []
+    assert watched.turn() == [("sql", "is ready")]
+    assert fake.mutating_calls == before
