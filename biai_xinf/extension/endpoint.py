@@ -13,6 +13,7 @@ from typing import Any
 from biai_xinf.extension.access import Access
 from biai_xinf.extension.asgi import App, Receive, Scope, Send
 from biai_xinf.extension.balance import State
+from biai_xinf.extension.burial import Burial
 from biai_xinf.extension.gate import Gate, Services
 from biai_xinf.extension.names import Names, NativeModels
 from biai_xinf.extension.native import Native
@@ -40,6 +41,7 @@ class Endpoint:
         self.access = Access(context.auth_service if context.auth_enabled else None, self.api)
         self.natives = NativeModels(self.supervisor)
         self.replicas = Replicas(self.supervisor)
+        self.burial = Burial(self.supervisor)
         self.names = Names(self.registry, self.natives)
         self.relay = Relay(self.recorder)
 
@@ -53,7 +55,8 @@ class Endpoint:
     async def keep(self) -> None:
         """Look after what failed, and what may have failed unseen, until cancelled."""
         # Each in its own time: a machine that hangs is waited for.
-        await asyncio.gather(*map(_again_and_again, (self._probe_servers, self.replicas.probe, self.replicas.watch)))
+        tasks = (self._probe_servers, self.replicas.probe, self.replicas.watch, self.burial.call_the_roll)
+        await asyncio.gather(*map(_again_and_again, tasks))
 
     async def _probe_servers(self) -> None:
         servers = [server for upstream in self.registry.upstreams.values() for server in upstream.servers]

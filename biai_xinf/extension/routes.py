@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse, Response
 
 from biai_xinf import __version__
 from biai_xinf.errors import BiaiXinfError
-from biai_xinf.extension.burial import bury
 from biai_xinf.extension.errors import ApiError, bad_request
 from biai_xinf.extension.listing import health_entry
 from biai_xinf.extension.page import Rendered, operator_page, status_answer
@@ -107,7 +106,7 @@ class _Admin:
 
     async def forget_worker(self, request: Request) -> Any:
         address = request.path_params["address"]
-        await bury(address, self._endpoint.supervisor)
+        await self._endpoint.burial.bury(address)
         self._endpoint.replicas.lost_worker(address)
         return {"removed": address}
 
