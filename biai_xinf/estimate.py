@@ -1,8 +1,8 @@
 """How much memory a launch will take, before it is made: so that no plan counts on bytes that an engine will want.
 
 Everything is computed from the model's shape, the size of its files and the options of the launch. Constants say where
-they were read or measured; `bench/memory.py` holds the sums against real engines. Those of GPUs were read, not measured
-by us.
+they were read or measured; `bench/memory.py` holds the sums against real engines. Of those of GPUs some were measured
+on one card, the others were read.
 """
 
 from __future__ import annotations
@@ -204,9 +204,11 @@ def _llama_cpp_compute(shape: Shape, ubatch: int, per_slot: int, *, flash: bool)
     return ubatch * (width * 4 + attention)
 
 
-# What lies on a GPU before any weight: CUDA's context, its libraries' and the engine's kernels. Not measured by us;
-# hundreds of MiB by any account, more on newer GPUs.
-_CUDA_CONTEXT = GIB // 2
+# What lies on a GPU before any weight: CUDA's context, and what a first matrix product and attention of PyTorch load
+# besides (`bench/memory.py --bare --device gpu` on an H200, driver 580.159, PyTorch 2.11). A process with llama.cpp
+# alone took 527 there (total less free of `xllamacpp.get_device_info()`), which leaves 94 for the kernels it loads with
+# its first batch: those are not measured by us.
+_CUDA_CONTEXT, _CUDA_TORCH = 621 * MIB, 72 * MIB
 # `non_torch_memory` in logs of vLLM: 0.30 GiB (L40S, vllm issue 15815), 0.33 (RTX 5090, issue 14452).
 _NOT_TORCH = 338 * MIB
 # Per captured size: 1.62 GiB for 51 + 35 of them (vllm pull request 39559), 0.36 for 16 (gpustack/runner 251).
@@ -216,7 +218,8 @@ _CAPTURED = [1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)]
 # The prefill graphs SGLang 0.5.19 captures by default, as a user measured (1.81 GB).
 _SGLANG_PREFILL_GRAPHS = 1_810_000_000
 # vLLM 0.32 on the CPU, fitted to two measured points: 720 MiB of the process that Xinference starts and 643 of the
-# engine's core, then one worker of 866; each imports PyTorch. CUDA's libraries in a worker are not measured by us.
+# engine's core, then one worker of 866; each imports PyTorch. Of CUDA's libraries in a worker 332 MiB
+# are PyTorch's (`bench/memory.py --bare`); vLLM's own are not measured by us.
 _PAGED_FRONT, _PAGED_WORKER, _CUDA_LIBRARIES = 1363 * MIB, 866 * MIB, GIB
 # Of the tokenizer in the first of them, between vocabularies of 49,152 and 151,936 tokens.
 _PAGED_PER_TOKEN_OF_VOCABULARY = 1980
@@ -285,8 +288,12 @@ def _graphs(options: Mapping[str, Any], engine: str, sequences: int) -> int:
 
 
 # Xinference's model process with PyTorch's CPU build and Transformers 5: 714 MiB of two measured points are neither
-# weights nor anything that grows; the build for CUDA is some 350 MiB larger.
+# weights nor anything that grows.
 _TORCH_PROCESS = 715 * MIB
+# The build for CUDA, with its context and libraries: a process with Transformers and no model takes 1,125 MiB beside a
+# GPU (`bench/memory.py --bare`). One with 942 MiB of weights was 2,289 MiB large at its peak: we take the difference
+# for mapped pages of their file, which Linux takes back when it needs them, but did not measure them apart.
+_TORCH_CUDA_PROCESS = _TORCH_PROCESS + GIB
 
 
 def _on_torch(launch: Launch, engine: str) -> Estimate:
@@ -311,8 +318,8 @@ def _on_torch(launch: Launch, engine: str) -> Estimate:
         # While weights are converted, those of the files are in memory as well.
         converted = launch.files if weights != launch.files else 0
         return Estimate(Part(weights, cache, max(buffers, converted - cache), _TORCH_PROCESS))
-    device = Part(_split(weights, launch), _split(cache, launch), buffers, _CUDA_CONTEXT)
-    return Estimate(Part(process=_TORCH_PROCESS + GIB), device, launch.gpus)
+    device = Part(_split(weights, launch), _split(cache, launch), buffers, _CUDA_CONTEXT + _CUDA_TORCH)
+    return Estimate(Part(process=_TORCH_CUDA_PROCESS), device, launch.gpus)
 
 
 def _loaded(launch: Launch, width: int) -> int:

@@ -214,6 +214,15 @@ def test_eight_gpus_keep_four_kv_heads_twice() -> None:
     assert eight.device.cache == four.device.cache
 
 
+def test_a_launch_that_was_measured_on_a_gpu_is_estimated_within_the_bound_and_not_below() -> None:
+    # `python bench/memory.py --device gpu` on an H200: Transformers, random weights, 8 requests of 2048 tokens.
+    half_billion = qwen(24, 896, 4864, 14, 2, vocab_size=151_936, tie_word_embeddings=True)
+
+    found = of(half_billion, TRANSFORMERS, options={}, weights=942 * MIB, context=2048, parallel=8, gpus=1)
+
+    assert 7296 * MIB <= found.device.total <= 1.08 * 7296 * MIB
+
+
 def test_without_graphs_vllm_takes_less() -> None:
     eager = of(QWEN_7B, VLLM, options={"enforce_eager": True}, gpus=1)
 
