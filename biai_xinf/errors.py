@@ -1,6 +1,7 @@
 """What can go wrong, as one tree; every message is a sentence a person can act on.
 
 BiaiXinfError
+├── MissingExtra          a package that an extra of ours brings is not installed
 ├── BadFile               a file a person wrote is wrong: `file:line: field: what is wrong`
 ├── UnknownName           no model spec, recipe or database of that name
 ├── NothingFits           no recipe of a spec fits the cluster
@@ -44,6 +45,10 @@ class BiaiXinfError(Exception):
         if self.hint:
             lines += ["", f"hint: {self.hint}"]
         return "\n".join(lines)
+
+
+class MissingExtra(BiaiXinfError, ImportError):
+    """A package is not installed; the hint names the extra that brings it."""
 
 
 class BadFile(BiaiXinfError):

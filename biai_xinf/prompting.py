@@ -7,7 +7,7 @@ import re
 from biai_xinf.specs import AnswerForm, Prompt
 
 # Dialects as the models' own documents spell them; the rest are spelled as we do.
-_SPELLED = {
+SPELLED = {
     "sqlite": "SQLite",
     "postgres": "PostgreSQL",
     "oracle": "Oracle",
@@ -19,8 +19,35 @@ _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _FENCE = re.compile(
     r"```[ \t]*(?:sql|sqlite|postgresql|postgres|oracle|mysql)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE
 )
-_QUERY = re.compile(r"\b(?:SELECT|WITH)\b.*", re.DOTALL | re.IGNORECASE)
-_BEGINS_WITH_QUERY = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+# Where a statement begins amid other text; a sentence has its "with" and its "select from", which do not go on so.
+_NAME = r"(?:\"[^\"\n]*\"|\[[^\]\n]*\]|`[^`\n]*`|[^\s(\"\[`]+)"
+_BEGINNING = (
+    rf"(?:SELECT\b(?!\s+FROM\b)|WITH\s+(?:RECURSIVE\s+)?{_NAME}\s*(?:\([^()]*\)\s*)?AS\b"
+    r"|(?:INSERT|MERGE|REPLACE)\s+INTO\b|DELETE\s+FROM\b|UPDATE\s+\S+\s+SET\b|TRUNCATE\s+TABLE\b"
+    r"|(?:CREATE|DROP|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?:TABLE|VIEW|INDEX|USER|ROLE|SCHEMA|DATABASE)\b"
+    r"|EXPLAIN\s+(?:ANALYZE\s+)?(?:SELECT|WITH|INSERT|UPDATE|DELETE)\b)"
+)
+_SAID = re.compile(rf"\b{_BEGINNING}", re.IGNORECASE)
+# In capitals, or on a line of its own: likelier meant to be run than words amid a sentence.
+_STANDS_OUT = re.compile(rf"^[ \t]*(?i:{_BEGINNING})|\b{_BEGINNING}", re.MULTILINE)
+_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
+_QUERY = re.compile(r"[\s(]*(?:SELECT|WITH)\b", re.IGNORECASE)
+# A text that begins so is SQL as a whole; one capital ("With", "Show") is how a sentence begins.
+_SQL_VERBS = """
+    SELECT WITH VALUES FROM TABLE INSERT UPDATE DELETE MERGE REPLACE CREATE DROP ALTER TRUNCATE GRANT REVOKE EXPLAIN
+    DESCRIBE SHOW SET CALL EXEC EXECUTE DECLARE BEGIN DO COPY PRAGMA ATTACH DETACH VACUUM LOAD INSTALL USE PIVOT
+    UNPIVOT SUMMARIZE LOCK ANALYZE REINDEX COMMENT RENAME BACKUP RESTORE SHUTDOWN KILL HANDLER PREPARE DEALLOCATE
+    WHILE IF PRINT WAITFOR GO RESET FLUSH REFRESH EXPORT IMPORT FORCE PURGE CHECKPOINT BULK DBCC LISTEN NOTIFY
+"""
+_VERBS = _SQL_VERBS.split()
+_BEGINS_AS_SQL = re.compile(rf"[\s(;]*(?![A-Z][a-z]+\b)(?i:{'|'.join(_VERBS)})\b")
+# What a model explains behind its query: a heading, or two words that neither begin a statement nor go on with one.
+_CLAUSES = "FROM WHERE AND OR ON USING JOIN LEFT RIGHT FULL INNER CROSS GROUP HAVING ORDER LIMIT OFFSET FETCH UNION "
+_CLAUSES += "INTERSECT EXCEPT MINUS WINDOW QUALIFY OPTION INTO FOR AS CASE WHEN THEN ELSE END START CONNECT"
+_NO_PROSE = "|".join([*_VERBS, *_CLAUSES.split()])
+_PROSE = re.compile(
+    rf"[ \t]*\n\s*(?:\*\*[^\W\d_]|\#+[ ]|(?!(?i:{_NO_PROSE})\b)[^\W\d_]+[,:]?[ \t]+[^\W\d_]+(?=[ \t,.:]))"
+)
 # What a model closes that its prompt, or the start of its answer, had opened for it.
 _CLOSED = re.compile(r"```|</answer>|\[/SQL\]", re.IGNORECASE)
 # Literals, quoted names and comments are passed over whole: a `;` inside them ends nothing.
@@ -38,7 +65,7 @@ def messages(
     def fill(template: str) -> str:
         # One pass, so that braces in a schema or a question stay what they are.
         values = {
-            "{dialect}": _SPELLED.get(dialect, dialect),
+            "{dialect}": SPELLED.get(dialect, dialect),
             "{schema}": schema,
             "{question}": question,
             "{evidence}": evidence or "",
@@ -53,20 +80,56 @@ def extract_sql(answer: str, form: AnswerForm = "anywhere") -> str | None:
     """The one statement a model meant, which ends before its first `;`. None where there is no query.
 
     Reasoning in `<think>` is left out, though only its end is in the answer. Of several code blocks the last with a
-    query counts; `anywhere` takes the first SELECT or WITH where there is none.
+    query counts; `anywhere` takes a SELECT or WITH where there is none.
+    """
+    bare = (text[_length(_COMMENTS, text) :] for text in statements(answer, form))
+    query = next((text for text in bare if _QUERY.match(text)), None)
+    return query[: _length(_STATEMENT, query)].strip() or None if query else None
+
+
+def statements(answer: str, form: AnswerForm = "anywhere") -> list[str]:
+    """What a model may have meant to be run, likeliest first: not only queries, and not cut at a `;`.
+
+    For who judges an answer and must see what else it would have done; what is prose behind the SQL is left out.
     """
     if form == "after-thinking" and "</think>" not in answer:
         # Cut off while it reasoned: a query in there is a draft.
-        return None
+        return []
     said = _THINKING.sub("", answer.rpartition("</think>")[2])
-    query = next((found for text in _candidates(said, form) if (found := _QUERY.search(text))), None)
-    statement = _STATEMENT.match(query[0]) if query else None
-    return statement[0].strip() or None if statement else None
+    found = (_from_its_beginning(text) for text in _candidates(said, form))
+    return list(dict.fromkeys(_without_prose(text) for text in found if text is not None))
 
 
 def _candidates(said: str, form: AnswerForm) -> list[str]:
     unfenced = _CLOSED.split(said, maxsplit=1)[0]
-    if form == "anywhere" and _BEGINS_WITH_QUERY.match(said):
+    if form == "anywhere" and _is_sql(said):
         return [unfenced]
     blocks: list[str] = [*reversed(_FENCE.findall(said))]
     return [*blocks, unfenced, said] if form == "anywhere" else blocks
+
+
+def _is_sql(text: str) -> bool:
+    begin = _length(_COMMENTS, text)
+    return bool(_BEGINS_AS_SQL.match(text, begin) or _SAID.match(text, begin))
+
+
+def _from_its_beginning(text: str) -> str | None:
+    if _is_sql(text):
+        return text
+    found = _STANDS_OUT.search(text) or _SAID.search(text)
+    return text[found.start() :] if found else None
+
+
+def _without_prose(text: str) -> str:
+    """The text up to a `;` or an empty line behind which a model explains what it wrote."""
+    end = _length(_STATEMENT, text)
+    if _PROSE.match(text, end + 1):
+        return text[:end]
+    gaps = (gap.start() for gap in re.finditer(r"\n(?=[ \t]*\n)", text[:end]))
+    behind = (gap for gap in gaps if _PROSE.match(text, gap + 1) and text.count("'", 0, gap) % 2 == 0)
+    return text[: next(behind, len(text))]
+
+
+def _length(pattern: re.Pattern[str], text: str) -> int:
+    matched = pattern.match(text)
+    return matched.end() if matched else 0

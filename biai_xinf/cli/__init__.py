@@ -27,6 +27,7 @@ COMMANDS = {
     "status": ("Models", "Show the models and machines of the cluster."),
     "logs": ("Models", "Show what Xinference tells of a model: replicas, events, lines of its logs."),
     "ask": ("Models", "Ask a database a question in plain language."),
+    "sql": ("Models", "Check SQL that a model wrote."),
     "upstream": ("Models", "Serve models of other servers, and check what they can do."),
     "specs": ("Catalogue", "List, show and check the model specs."),
     "init": ("Cluster", "Make the first administrator of a cluster, and an application's key."),

@@ -1,0 +1,113 @@
+"""`biai-xinf sql check`, and what happens without its extra."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from biai_xinf.adapters.sqlgate import DIALECTS
+from biai_xinf.cli.sql import _DIALECT
+from tests import commandline
+from tests.commandline import Result
+from tests.sqlgate.statements import HERE
+
+SCHEMA = str(HERE / "schema.json")
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a text on standard input."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
+
+
+def check(*words: str) -> Result:
+    return commandline.run("sql", "check", *words)
+
+
+def test_the_gated_sql_goes_to_stdout_and_the_rest_to_stderr(typed: Callable[[str], None]) -> None:
+    typed("```sql\nSELECT name FROM customers; -- all\n```")
+
+    done = check("--dialect", "postgres", "--schema", SCHEMA)
+
+    assert (done.exit_code, done.stdout, done.stderr) == (
+        0,
+        "SELECT name FROM customers LIMIT 1000\n",
+        "capped at 1000 rows\n",
+    )
+
+
+def test_problems_go_to_stderr_with_exit_code_1(typed: Callable[[str], None]) -> None:
+    typed("SELECT nam FROM customers")
+
+    done = check("-", "--dialect", "postgres", "--schema", SCHEMA)
+
+    assert (done.exit_code, done.stdout, done.stderr) == (
+        1,
+        "",
+        "error: the SQL is refused: line 1, column 8: there is no column `nam`; did you mean `name`?\n",
+    )
+
+
+def test_a_file_is_written_in_another_dialect_as_json(tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text("SELECT TOP 3 name FROM customers ORDER BY name", encoding="utf-8")
+
+    done = check(str(tmp_path / "q.sql"), "--dialect", "tsql", "--to", "oracle", "--table", "customers", "--json")
+
+    assert json.loads(done.stdout) == {
+        "ok": True,
+        "sql": "SELECT name FROM customers ORDER BY name NULLS FIRST FETCH FIRST 3 ROWS ONLY",
+        "dialect": "oracle",
+        "tables": ["customers"],
+        "capped": False,
+        "ordered": True,
+    }
+
+
+def test_problems_are_data_with_json(typed: Callable[[str], None]) -> None:
+    typed("DROP TABLE x")
+
+    done = check("--dialect", "sqlite", "--json")
+
+    assert done.exit_code == 1
+    assert [it["code"] for it in json.loads(done.stdout)["problems"]] == ["not-a-query"]
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    done = check("nowhere.sql", "--dialect", "sqlite")
+
+    assert done.exit_code == 1
+    assert "`nowhere.sql` cannot be read" in done.stderr
+
+
+def test_the_command_knows_every_dialect_of_the_gate() -> None:
+    assert tuple(_DIALECT.choices) == DIALECTS
+
+
+@pytest.mark.parametrize("module", ["biai_xinf.cli.sql", "biai_xinf.prompting", "biai_xinf.asking"])
+def test_the_core_does_without_sqlglot(module: str) -> None:
+    script = (
+        f"import sys; sys.modules['sqlglot'] = None; import {module}; assert 'biai_xinf.adapters' not in sys.modules"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_without_sqlglot_the_gate_names_the_extra() -> None:
+    script = """
+import importlib.util, sys
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "sqlglot" else find_spec(name, *more)
+from biai_xinf.cli import group
+group(["sql", "check", "--dialect", "sqlite"])
+"""
+
+    done = subprocess.run([sys.executable, "-c", script], input="SELECT 1", capture_output=True, encoding="utf-8")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the SQL gate needs sqlglot\n\nhint: pip install 'biai-xinf[sql]'\n"
