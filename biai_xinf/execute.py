@@ -55,6 +55,13 @@ def launch(client: Client, launch: Launch, report: Report) -> None:
         report(None, "registering")
         register(client, launch)
     try:
+        _launch_where_it_is_known(client, launch, report)
+    except KeyboardInterrupt:
+        raise _interrupted(client, launch.uid, report) from None
+
+
+def _launch_where_it_is_known(client: Client, launch: Launch, report: Report) -> None:
+    try:
         _begin(client, launch)
         wait_until_ready(client, launch.uid, report)
     except (LaunchFailed, NotFound) as error:
@@ -64,8 +71,6 @@ def launch(client: Client, launch: Launch, report: Report) -> None:
         register_again(client, launch.model_type, launch.registration)
         _begin(client, launch)
         wait_until_ready(client, launch.uid, report)
-    except KeyboardInterrupt:
-        raise _interrupted(client, launch.uid, report) from None
 
 
 def scale(client: Client, scaling: Scaling, report: Report) -> None:
@@ -153,9 +158,10 @@ def wait_until_ready(client: Client, uid: str, report: Report) -> None:
         if progress != seen:
             seen, moved = progress, time.monotonic()
         elif time.monotonic() - moved > _STALLED_S:
+            remove(client, uid)
             raise LaunchFailed(
-                f"`{uid}` has been loading without progress for {_STALLED_S / 60:.0f} minutes",
-                hint=f"Xinference's log says what it waits for; `biai-xinf stop {uid}` takes the launch back",
+                f"`{uid}` was loading without progress for {_STALLED_S / 60:.0f} minutes, and was taken back",
+                hint="Xinference's log says what it waited for",
             )
         report(progress.progress, _stage_of(progress), _bytes_of(progress))
         time.sleep(_POLL_S)

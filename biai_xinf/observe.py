@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from biai_xinf.state import Cluster, Desired, ObservedModel, Offers, Phase, Repl
 if TYPE_CHECKING:
     from biai_xinf.specs import EngineRecipe, ModelType, Recipe
 
+# Within seconds of a launch the supervisor knows its uid.
+_SURELY_KNOWN_S = 60
 _UNTOLD: tuple[None] = (None,)
 _PHASES: dict[str, Phase] = {
     "CREATING": "launching",
@@ -151,6 +154,8 @@ def _models(client: Client) -> tuple[ObservedModel, ...]:
         if phase == "failed" and not instance.error_message and not (detail and detail.upstream):
             # Nothing failed: a process died, and is started again; or a launch was cancelled.
             phase = "launching" if is_started_again(client, instance) else None
+        elif phase == "launching" and _is_leaked(client, instance):
+            phase = None
         if phase is not None:
             models.append(_model(instance.model_uid, phase, instance, detail))
     # After a restart of the supervisor its workers' models answer, though their instances are forgotten.
@@ -167,6 +172,14 @@ def is_started_again(client: Client, instance: wire.Instance) -> bool:
     """
     unexplained = instance.status == "ERROR" and not instance.error_message
     return unexplained and client.progress(instance.model_uid).stage != "pending"
+
+
+def _is_leaked(client: Client, instance: wire.Instance) -> bool:
+    """Whether it is only the row of a launch that nobody carries on: one of too many workers, refused (4.1.0)."""
+    created = instance.instance_created_ts
+    if instance.status != "CREATING" or created is None or time.time() - created < _SURELY_KNOWN_S:
+        return False
+    return client.progress(instance.model_uid).stage == "pending"
 
 
 def _with_replicas(client: Client, models: tuple[ObservedModel, ...]) -> tuple[ObservedModel, ...]:

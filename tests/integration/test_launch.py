@@ -209,7 +209,7 @@ def test_a_launch_that_hangs_is_given_up(fake: FakeXinference, monkeypatch: pyte
     result = at(fake, "launch", "coder")
 
     assert result.exit_code == 1
-    assert "error: `coder` has been loading without progress for 0 minutes\n\nhint: " in result.stderr
+    assert "error: `coder` was loading without progress for 0 minutes, and was taken back\n\nhint: " in result.stderr
 
 
 def test_a_failed_launch_can_be_tried_again(fake: FakeXinference) -> None:

@@ -15,6 +15,7 @@ from biai_xinf.credentials import Credentials
 from biai_xinf.errors import AuthFailed
 from biai_xinf.state import Desired, DesiredModel
 from biai_xinf.watch import Event, Watch
+from biai_xinf.wire import Progress
 from tests.builders import entry, recipe
 from tests.fake_xinference import GIB, FakeWorker, FakeXinference, Launching, option
 
@@ -342,3 +343,27 @@ def test_a_process_that_xinference_starts_again_is_waited_for_and_not_launched(f
     assert still == []
     assert watched.turn() == [("sql", "is ready")]
     assert fake.mutating_calls == before
+
+
+def test_the_row_of_a_launch_that_nobody_carries_on_is_no_model(fake: FakeXinference) -> None:
+    leaked = fake.run("sql", model_name="coder")
+    leaked.status, leaked.forgotten = "CREATING", True
+    leaked.looks_left, leaked.launched_s_ago = 10**6, 3600
+
+    said = Watched(fake).turn()
+
+    assert said[-2:] == [("sql", "is not running: launching it"), ("sql", "is ready")]
+
+
+def test_a_launch_that_makes_no_progress_is_taken_back_and_tried_again(
+    fake: FakeXinference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "_STALLED_S", 0)
+    fake.launches["sql"] = Launching(looks=10**6)
+    monkeypatch.setattr(Client, "progress", lambda client, uid: Progress(progress=0.1, stage="loading"))
+    watched = Watched(fake)
+
+    stuck = watched.turn()[-1]
+
+    assert stuck == ("sql", "`sql` was loading without progress for 0 minutes, and was taken back; tried again in 5 s")
+    assert ("POST", "/v1/models/sql/cancel") in fake.mutating_calls
