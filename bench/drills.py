@@ -141,9 +141,8 @@ def _worker_kill(*, stock: bool, watched: bool) -> Results:
         killed = time.monotonic()
         cluster.machines["one"].kill()
         say("worker `one` is killed")
-        out_s = cluster.wait_for(
-            lambda client: all(r.worker_address != cluster.addresses["one"] for r in _ready(client))
-        )
+        cluster.wait_for(lambda client: all(r.worker_address != cluster.addresses["one"] for r in _ready(client)))
+        out_s = time.monotonic() - killed
         restored_s: float | None = None
         if watched:
             cluster.wait_for(lambda client: len(_ready(client)) == 2, RESTORE_S)
