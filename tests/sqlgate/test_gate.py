@@ -67,6 +67,7 @@ def test_a_write_before_a_query_is_not_left_out() -> None:
         pytest.param("SELECT jsonb_array_lengthh(metadata) FROM orders", Problem(Code.FUNCTION, "the function `jsonb_array_lengthh` is not allowed", 1, 8, "jsonb_array_lengthh", ("jsonb_array_length", "json_array_length")), id="misspelt-function"),
         pytest.param("SELECT * FROM pg_shadow", Problem(Code.TABLE, "`pg_shadow` belongs to the database itself and may not be read", 1, 15, "pg_shadow"), id="system-table"),
         pytest.param("SELECT 1; SELECT 2", Problem(Code.SEVERAL_STATEMENTS, "only one statement is allowed, `SELECT` begins another", 1, 11, "SELECT"), id="two-statements"),
+        pytest.param("SELECT FROM orders", Problem(Code.SYNTAX, "SELECT names nothing to select", 1, 13, None), id="nothing-selected"),
         pytest.param("SELECT name FROM customers WHERE", Problem(Code.SYNTAX, "wrong syntax at `WHERE`: something is missing behind it", 1, 28, "WHERE"), id="syntax"),
     ],
 )  # fmt: skip

@@ -155,6 +155,22 @@ def test_a_literal_stays_one_literal_whatever_is_in_it(dialect: Dialect, text: s
 
 
 @settings(max_examples=300, deadline=None)
+@given(st.sampled_from(DIALECTS), st.text(alphabet="ab]['`\"\\;- x", min_size=1, max_size=12))
+def test_a_quoted_name_stays_one_name_whatever_is_in_it(dialect: Dialect, name: str) -> None:
+    open_, close = {"mysql": "``", "tsql": "[]"}.get(dialect, '""')
+
+    # Three of them are the fence of an answer.
+    assume(dialect != "mysql" or "`" not in name)
+
+    passed = passes(BARE[dialect], f"SELECT {open_}{name.replace(close, close * 2)}{close} FROM orders")
+
+    if passed is not None:
+        written = passed.sql.removeprefix(f"SELECT {open_}").removesuffix(f"{close} FROM orders")
+        assert written.replace(close * 2, close) == name
+        assert close not in written.replace(close * 2, "")
+
+
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(DIALECTS),
     st.lists(

@@ -131,7 +131,7 @@ class _Search:
             self._source(node.this, level, ctes, outer)
         elif isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
             columns = self.query(node.this, ctes, (level, *outer))
-        else:
+        elif not isinstance(node, exp.Pivot):
             # A function or VALUES: its arguments may name the tables before it.
             self._expressions(node.iter_expressions(), "from", ctes, (level, *outer))
         self._name_source(node, columns, level)

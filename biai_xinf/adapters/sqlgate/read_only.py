@@ -40,6 +40,8 @@ _PLACEHOLDERS = frozenset({"placeholder", "parameter", "sessionparameter"})
 # Hints to SQL Server that only weaken what a reader waits for.
 _HARMLESS_TABLE_HINTS = frozenset({"NOLOCK", "READUNCOMMITTED", "READPAST"})
 _HARMLESS_OPTIONS = frozenset({"MAXRECURSION", "RECOMPILE"})
+# PostgreSQL calls any other by its name, as a function.
+_SAMPLE_METHODS = frozenset({"", "BERNOULLI", "SYSTEM", "RESERVOIR", "ROW"})
 _REFUSED_TYPES = frozenset({"USERDEFINED", "OBJECT_IDENTIFIER", "XML", "UNKNOWN", "VARIANT", "OBJECT"})
 # Parts of a node that hold text or flags, not nodes, and change what it does.
 _REFUSED_PARTS = {"select": ("kind", "operation_modifiers", "settings", "format"), "table": ("pattern", "format")}
@@ -74,6 +76,11 @@ def _unknown_kind(node: exp.Expr) -> Problem:
     return problem_at(node, Code.NOT_ALLOWED, f"{node.key.upper()} is not allowed in a query")
 
 
+def _select(node: exp.Expr, dialect: str) -> Problem | None:
+    """An answer that was cut off, or PostgreSQL's query of no columns."""
+    return None if node.expressions else problem_at(node, Code.SYNTAX, "SELECT names nothing to select")
+
+
 def _dot(node: exp.Expr, dialect: str) -> Problem | None:
     """Fields of a record may be read; `schema.function()` and methods are functions that nobody vouched for."""
     called = node.args.get("expression")
@@ -98,6 +105,13 @@ def _query_option(node: exp.Expr, dialect: str) -> Problem | None:
     if node.find_ancestor(exp.ForClause) or node.name.upper() in _HARMLESS_OPTIONS:
         return None
     return problem_at(node, Code.HINT, f"the option `{node.name}` is not allowed")
+
+
+def _sample(node: exp.Expr, dialect: str) -> Problem | None:
+    method = str(node.args.get("method") or "")
+    if method.upper() in _SAMPLE_METHODS:
+        return None
+    return problem_at(node, Code.FUNCTION, f"the sampling method `{method}` is not allowed")
 
 
 def _column(node: exp.Expr, dialect: str) -> Problem | None:
@@ -130,10 +144,12 @@ def _assignment(node: exp.Expr, dialect: str) -> Problem | None:
 
 
 _CHECKS = {
+    "select": _select,
     "dot": _dot,
     "datatype": _data_type,
     "withtablehint": _table_hint,
     "queryoption": _query_option,
+    "tablesample": _sample,
     "column": _column,
     "identifier": _identifier,
     "propertyeq": _assignment,

@@ -179,3 +179,5 @@ SELECT my_udf(1)
 SELECT shop.my_function(order_id) FROM orders
 
 TABLE orders
+
+SELECT `a``b` FROM orders; DROP TABLE orders -- `

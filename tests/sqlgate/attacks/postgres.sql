@@ -231,3 +231,13 @@ MERGE INTO stock USING products ON stock.product_id = products.product_id WHEN M
 SELECT * FROM orders WHERE order_id = $1
 
 SELECT * FROM other_db.public.orders
+
+SELECT * FROM orders TABLESAMPLE evil (10)
+
+SELECT * FROM ROWS FROM (pg_sleep(1)) AS x
+
+SELECT COUNT(*) FILTER (WHERE pg_sleep(1) IS NULL) FROM orders
+
+SELECT name FROM customers LIMIT (SELECT pg_sleep(1)::text::int)
+
+SELECT status FROM orders GROUP BY status HAVING nextval('s') > 0

@@ -187,3 +187,5 @@ SELECT REPLICATE('x', 1000000)
 SELECT CAST('<a/>' AS XML).query('/a')
 
 SELECT geography::Point(1, 2, 4326).ToString()
+
+SELECT "a]; " FROM orders; DROP TABLE orders --"

@@ -91,3 +91,5 @@ SELECT name FROM customers USING SAMPLE 10 PERCENT
 SELECT rowid, name FROM customers
 
 SELECT count(DISTINCT customer_id), bool_or(total_amount > 10), stddev(total_amount), corr(order_id, total_amount) FROM orders
+
+SELECT * FROM (PIVOT targets ON quarter USING sum(amount) GROUP BY region)
