@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -66,9 +67,7 @@ def check(
 
 
 def _text(file: str) -> str:
-    if file == "-":
-        return click.get_text_stream("stdin", encoding="utf-8").read()
     try:
-        return Path(file).read_text(encoding="utf-8")
+        return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(f"`{file}` cannot be read: {error}") from error
