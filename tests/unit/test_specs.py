@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from biai_xinf import catalogue
@@ -125,11 +125,13 @@ def test_two_recipes_cannot_share_a_name(tmp_path: Path) -> None:
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     )
 )
+@example({"<<": None})
 def test_any_yaml_is_a_spec_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     file = tmp_path_factory.mktemp("fuzz") / "coder.yaml"
     file.write_text(yaml.safe_dump({**spec_data(), "recipes": value}), encoding="utf-8")
 
-    with pytest.raises(BadFile, match=r"coder\.yaml:\d+: recipes"):
+    # YAML's own word for "merge" is no key of anything.
+    with pytest.raises(BadFile, match=r"coder\.yaml:\d+: (recipes|a key must be a word)"):
         load_entry(file)
 
 
