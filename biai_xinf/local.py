@@ -256,11 +256,11 @@ def _python_path() -> dict[str, str]:
 
 def _wait(service: LocalService, probe: Callable[[str], bool], deadline: float, report: Report) -> None:
     while time.monotonic() < deadline:
-        report(None, "starting Xinference")
         if not processes.alive(service.process):
             raise _not_ready(service, "the local Xinference ended while starting")
         if probe(service.endpoint):
             return
+        report(None, "starting Xinference")
         time.sleep(0.2)
     raise _not_ready(service, f"the local Xinference did not get ready in time at {service.endpoint}")
 
