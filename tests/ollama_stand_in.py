@@ -87,6 +87,8 @@ class StandIn:
         if scope["path"] == "/v1/embeddings":
             data = [{"index": i, "embedding": [3.0, 4.0, 0.0]} for i, _ in enumerate(body["input"])]
             return await send_json(send, 200, {"data": data, "usage": {"prompt_tokens": 8, "total_tokens": 8}})
+        if not (self.message or body["model"] in SAYS):
+            return await send_json(send, 400, {"error": {"message": f"{body['model']} writes no text"}})
         text = scope["path"] == "/v1/completions"
         message = self.message or {"content": SAYS[body["model"]]}
         finish = "tool_calls" if message.get("tool_calls") else "length" if body.get("max_tokens") == 1 else "stop"
