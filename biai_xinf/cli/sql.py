@@ -46,7 +46,7 @@ def check(
     FILE holds SQL or a whole answer, with its reasoning and fences. Nothing is run. docs/sql-gate.md says what is
     promised.
     """
-    # Imported here: sqlglot is an extra, and takes longer to import than all other commands.
+    # Imported here: sqlglot takes longer to import than all other commands.
     from biai_xinf.adapters.sqlgate import Gate, SqlRefused, load_schema
 
     schema = load_schema(schema_file, dialect) if schema_file is not None else None

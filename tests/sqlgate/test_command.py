@@ -96,18 +96,3 @@ def test_the_core_does_without_sqlglot(module: str) -> None:
     )
 
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def test_without_sqlglot_the_gate_names_the_extra() -> None:
-    script = """
-import importlib.util, sys
-find_spec = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *more: None if name == "sqlglot" else find_spec(name, *more)
-from biai_xinf.cli import group
-group(["sql", "check", "--dialect", "sqlite"])
-"""
-
-    done = subprocess.run([sys.executable, "-c", script], input="SELECT 1", capture_output=True, encoding="utf-8")
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: the SQL gate needs sqlglot\n\nhint: pip install 'biai-xinf[sql]'\n"

@@ -10,13 +10,6 @@ It never runs anything. docs/sql-gate.md says what it promises and what not.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from biai_xinf.errors import MissingExtra
-
-if find_spec("sqlglot") is None:
-    raise MissingExtra("the SQL gate needs sqlglot", hint="pip install 'biai-xinf[sql]'")
-
 from biai_xinf.adapters.sqlgate.dialects import DIALECTS, Dialect
 from biai_xinf.adapters.sqlgate.gate import Checked, Gate
 from biai_xinf.adapters.sqlgate.problems import Code, Problem, SqlRefused
