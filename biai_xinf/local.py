@@ -118,6 +118,7 @@ def start(
         service = _spawn(command, port or DEFAULT_PORT, auth, stock)
         try:
             _write_state(service)
+            report(None, "starting Xinference")
             _wait(service, probe, deadline, report)
         except BaseException:
             stop(service)
