@@ -5,6 +5,7 @@ from hypothesis import settings
 
 # Fixtures for every folder of tests: one real server serves them all.
 from tests.guarded_endpoint import guarded_endpoint  # noqa: F401
+from tests.postgres import postgres  # noqa: F401
 from tests.xinference_fixtures import real_xinference, real_xinference_with_auth  # noqa: F401
 
 # A run of the same tests tries the same examples, so that what a change is judged by does not depend on luck;
