@@ -6,7 +6,9 @@ A test that fails because stock does right is good news: the repair it names can
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from statistics import median
 
 import pytest
 
+from biai_xinf import local_server
 from biai_xinf.local import LocalService
+from biai_xinf.ports import is_free
 from tests.launched import answers, ask, connection, launched
 
 pytestmark = [
@@ -80,3 +84,28 @@ def test_send_small_replies_at_once_saves_a_kept_connection_the_wait(
 def test_the_gate_answers_head_as_ollama_clients_ask_it(stock_local: LocalService, our_local: LocalService) -> None:
     assert ask(connection(stock_local.endpoint), "/", "HEAD")[0] == 405
     assert ask(connection(our_local.endpoint), "/", "HEAD")[0] == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the ports that Linux gives to clients")
+def test_keep_ports_from_clients_keeps_a_call_from_reaching_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    import xoscar.utils
+
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert last < xoscar.utils.HIGH_PORT_BOUND
+    # Linux gives clients the even ones first.
+    stock_port = next(port for port in range(first + first % 2, last, 2) if is_free(port))
+
+    monkeypatch.setattr(xoscar.utils, "HIGH_PORT_BOUND", xoscar.utils.HIGH_PORT_BOUND)
+    local_server.keep_ports_from_clients()
+    ours = xoscar.utils.get_next_port()
+
+    assert reaches_itself(stock_port, tries=4 * (last - first))
+    assert not reaches_itself(ours, tries=4 * (last - first))
+
+
+def reaches_itself(port: int, tries: int) -> bool:
+    """Whether one of so many calls to a port where nobody listens gets that port as its own."""
+    for _ in range(tries):
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)) as call:
+            return bool(call.getsockname() == call.getpeername())
+    return False
