@@ -9,10 +9,13 @@ BiaiXinfError
 ├── LaunchFailed          Xinference could not load the model
 ├── Interrupted           a person stopped it; the message says what remains
 ├── WrongAnswers          the model answers, but not what its probe expects
+├── OtherVectors          an embedder makes other vectors than those that are stored
 ├── QuestionFailed        a question could not be answered from the database
+│   └── QueryRejected     the database takes this query for wrong; another one may do
 ├── LocalServiceFailed    the local Xinference did not start, or could not be stopped
 ├── PlanMovedOn           a kept plan is no longer what would be done
 ├── CannotJoin            this machine cannot be part of the cluster as it is
+├── CannotImport          a model of another program's store cannot be served as it lies there
 ├── UpstreamFailed        a server that was asked directly did not answer, or refused us
 └── XinferenceError       a request to Xinference failed
     ├── Unreachable       nothing answers at the endpoint, or not in time
@@ -79,8 +82,16 @@ class WrongAnswers(BiaiXinfError):
     """The model answers, but not what its probe expects."""
 
 
+class OtherVectors(BiaiXinfError):
+    """An embedder makes other vectors than those that are stored; the hint has the command that makes them anew."""
+
+
 class QuestionFailed(BiaiXinfError):
     """A question could not be answered from the database."""
+
+
+class QueryRejected(QuestionFailed):
+    """The database takes the query for wrong: a name it does not know, a type that does not fit; another one may do."""
 
 
 class LocalServiceFailed(BiaiXinfError):
@@ -93,6 +104,14 @@ class PlanMovedOn(BiaiXinfError):
 
 class CannotJoin(BiaiXinfError):
     """This machine cannot be part of the cluster as it is; nothing was started."""
+
+
+class CannotImport(BiaiXinfError):
+    """A model of another program's store cannot be served as it lies there; `code` is the reason for machines."""
+
+    def __init__(self, code: str, message: str, *, details: list[str] | None = None, hint: str | None = None) -> None:
+        super().__init__(message, details=details, hint=hint)
+        self.code = code
 
 
 class UpstreamFailed(BiaiXinfError):

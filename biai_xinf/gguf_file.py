@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"GGUF"
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
+# What a projector's tensors begin with (`clip-impl.h` of llama.cpp).
+_SENSES = ("v.", "a.", "mm.")
 # llama.cpp's name of an architecture, where it is not the `model_type` of Transformers.
 _MODEL_TYPES = {
     "qwen2moe": "qwen2_moe",
@@ -58,11 +60,22 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class GgufFile:
-    """A model in GGUF: its shape's keys, the bytes of its files, and its quantization such as `q4_k_m`."""
+    """A model in GGUF: its shape's keys, the bytes of its files, and its quantization such as `q4_k_m`.
+
+    `architecture` is llama.cpp's name of it, `template` the chat template (Jinja) it brings, `pooling` a
+    `gguf.PoolingType` where it is made for vectors. `sees`: the tensors of a part for pictures or sound are among the
+    others, which llama.cpp refuses to load. `parts` is how many files the model says it has.
+    """
 
     config: Mapping[str, Any]
     size: int
     quantization: str
+    architecture: str
+    parameters: int
+    template: str | None = None
+    pooling: int | None = None
+    sees: bool = False
+    parts: int = 1
 
 
 def read_gguf(path: Path) -> GgufFile:
@@ -76,9 +89,23 @@ def read_gguf(path: Path) -> GgufFile:
     try:
         readers = [GgufHeader(part) for part in parts]
         config, quantization = _config(path, readers), _quantization(readers)
+        told = _told(readers)
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError, OSError, struct.error) as error:
         raise BadFile(f"{path}: is damaged, or its end is missing", hint="download it again") from error
-    return GgufFile(config, sum(part.stat().st_size for part in parts), quantization)
+    return GgufFile(config, sum(part.stat().st_size for part in parts), quantization, **told)
+
+
+def _told(readers: list[GgufHeader]) -> dict[str, Any]:
+    first, tensors = readers[0], [tensor for reader in readers for tensor in reader.tensors]
+    architecture = _value(first, "general.architecture")
+    return {
+        "architecture": architecture,
+        "parameters": sum(int(tensor.n_elements) for tensor in tensors),
+        "template": _value(first, "tokenizer.chat_template"),
+        "pooling": _value(first, f"{architecture}.pooling_type"),
+        "sees": any(tensor.name.startswith(_SENSES) for tensor in tensors),
+        "parts": _value(first, "split.count") or 1,
+    }
 
 
 def _parts(path: Path) -> list[Path]:

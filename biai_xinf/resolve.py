@@ -96,9 +96,12 @@ def weights_of(recipe: EngineRecipe) -> Weights:
 def recipe_running(want: DesiredModel, model: ObservedModel) -> Recipe | None:
     """The recipe that a running model equals, if any: same weights on the same engine, or the same server.
 
-    Of several that differ in what Xinference does not tell (context, parallel), one that is wished.
+    Of several that differ in what Xinference does not tell (context, parallel), one that is wished, and before others
+    one for GPUs if it has some, for processors if it has none.
     """
+    has_gpus = any(replica.gpus for replica in model.replicas)
     equal = [recipe for recipe in want.entry.spec.recipes if _equals(recipe, model)]
+    equal.sort(key=lambda recipe: bool(recipe.requires.gpus) is not has_gpus)
     return next((recipe for recipe in equal if want.allows(recipe.name)), equal[0] if equal else None)
 
 

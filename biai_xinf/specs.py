@@ -252,7 +252,8 @@ class _Spec(Strict):
                 continue
             choice, published = recipe.model, self.published(recipe.model)
             if published is None:
-                if recipe.requires.gpus and recipe.requires.vram is None:
+                # What lies beside the spec is read.
+                if recipe.requires.gpus and recipe.requires.vram is None and not recipe.ships_with_us:
                     raise ValueError(f"recipe `{recipe.name}` needs `vram`, or its weights and shape under `weights`")
             elif choice.quantization not in published.formats.get(choice.model_format, {}):
                 raise ValueError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import os
 import sys
 
@@ -28,6 +29,7 @@ COMMANDS = {
     "logs": ("Models", "Show what Xinference tells of a model: replicas, events, lines of its logs."),
     "ask": ("Models", "Ask a database a question in plain language."),
     "sql": ("Models", "Check SQL that a model wrote."),
+    "import": ("Models", "Serve the models of an Ollama on this machine from where they lie."),
     "upstream": ("Models", "Serve models of other servers, and check what they can do."),
     "specs": ("Catalogue", "List, show and check the model specs."),
     "init": ("Cluster", "Make the first administrator of a cluster, and an application's key."),
@@ -51,7 +53,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"biai_xinf.cli.{cmd_name}")
+        # `import` is a word of Python's, and so no name of a module.
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"biai_xinf.cli.{name}")
         command: click.Command = module.command
         return command
 

@@ -38,7 +38,7 @@ def command(ctx: click.Context, file: Path, prune: bool, as_json: bool) -> None:
         with board() as row, engine_words(client):
             outcomes = carry_out(client, plan, desired, lambda change: row(change.uid))
     for outcome in outcomes:
-        for line in _said(outcome):
+        for line in said(outcome):
             say(line)
     if as_json:
         show_json(as_data(plan, outcomes))
@@ -48,7 +48,7 @@ def command(ctx: click.Context, file: Path, prune: bool, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _said(outcome: Outcome) -> list[str]:
+def said(outcome: Outcome) -> list[str]:
     """What became of one change: nothing of what was kept as it is."""
     change = outcome.change
     if outcome.error is not None:

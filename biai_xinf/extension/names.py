@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from biai_xinf.extension.ollama_names import Call, NamedModel, route
+from biai_xinf.extension.ollama_names import Call, NamedModel, canonical, route
 from biai_xinf.extension.registry import Registry
 from biai_xinf.upstreams import ServedModel, Upstream
 
@@ -69,7 +69,7 @@ class Names:
             return name
         served = self._registry.served.values()
         by_alias = next((model.uid for model in served if name in model.aliases), None)
-        return by_alias or self.by_role(name) or name
+        return by_alias or self.by_role(name) or self._by_tag(name) or name
 
     async def served(self) -> list[NamedModel]:
         """Every model as Ollama clients see it."""
@@ -93,6 +93,12 @@ class Names:
         """The model that serves a role: one of Xinference's own before an upstream."""
         native = next((model.uid for model in self._registry.served.values() if model.role == role), None)
         return native or next((up.name for up in self._registry.upstreams.values() if up.role == role), None)
+
+    def _by_tag(self, name: str) -> str | None:
+        """The model that Ollama clients call so: by its uid, which may lack the `:latest`, before a tag of its spec."""
+        wanted, served = canonical(name), list(self._registry.served.values())
+        own = [model.uid for model in served if canonical(model.uid) == wanted]
+        return next(iter([*own, *(model.uid for model in served if wanted in map(canonical, model.tags))]), None)
 
 
 def _native(uid: str, entry: Mapping[str, Any], proven: ServedModel | None) -> NamedModel:
