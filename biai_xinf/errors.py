@@ -91,7 +91,14 @@ class QuestionFailed(BiaiXinfError):
 
 
 class QueryRejected(QuestionFailed):
-    """The database takes the query for wrong: a name it does not know, a type that does not fit; another one may do."""
+    """The database takes the query for wrong: a name it does not know, a type that does not fit; another one may do.
+
+    `reason` is what the database says.
+    """
+
+    def __init__(self, reason: str, sql: str) -> None:
+        super().__init__(f"the query failed: {reason}", details=sql.splitlines())
+        self.reason = reason
 
 
 class LocalServiceFailed(BiaiXinfError):

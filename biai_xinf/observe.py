@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from biai_xinf import wire
 from biai_xinf.client import Client
 from biai_xinf.endpoint import is_loopback
-from biai_xinf.errors import Forbidden, XinferenceError
+from biai_xinf.errors import Forbidden, NotFound, XinferenceError
 from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
 from biai_xinf.state import Cluster, Desired, ObservedModel, Offers, Phase, Replica, Server, Weights
@@ -61,6 +61,14 @@ def observe(client: Client, desired: Desired | None = None, *, with_facts: bool 
         extension=extension.biai_xinf if extension else None,
         uptime=status.uptime,
     )
+
+
+def ready_model(client: Client, uid: str) -> ObservedModel | None:
+    """One model that is ready, without its replicas; None where Xinference knows none of that name."""
+    try:
+        return _model(uid, "ready", None, client.model(uid))
+    except NotFound:
+        return None
 
 
 def _candidates(desired: Desired, models: tuple[ObservedModel, ...]) -> list[tuple[ModelType, Recipe]]:

@@ -26,7 +26,7 @@ from biai_xinf.upstreams import UpstreamServer
 Engine = Literal["vLLM", "SGLang", "llama.cpp", "Transformers", "MLX", "sentence_transformers", "flag", "vllm"]
 ModelFormat = Literal["pytorch", "ggufv2", "gptq", "awq", "fp4", "fp8", "bnb", "mlx"]
 Dialect = Literal["sqlite", "postgres", "oracle", "duckdb", "mysql", "tsql"]
-# `sqlite.schema` writes each of these: CREATE statements as they are, the same with example values, XiYan's M-Schema.
+# `databases.styles` writes each of these: CREATE statements, the same with example values, XiYan's M-Schema.
 SchemaStyle = Literal["ddl", "ddl-examples", "m-schema"]
 # Alone or in a code block; in the last code block; in the last code block after the reasoning.
 AnswerForm = Literal["anywhere", "fenced", "after-thinking"]
@@ -109,6 +109,9 @@ class Unsupported(Strict):
 class _Recipe(Strict):
     name: Name
     demonstration: bool = Field(False, description="only shows that everything works; a cluster file has to name it")
+    dialects: list[Dialect] | None = Field(
+        None, min_length=1, description="what it writes, where that is less than the prompt's `dialects`"
+    )
     verified: list[Verified] = Field([])
     unsupported: list[Unsupported] = Field([])
 
@@ -270,6 +273,14 @@ class SqlSpec(_Spec):
     role: Literal["sql"]
     prompt: Prompt
     probe: SqlProbe
+
+    @model_validator(mode="after")
+    def _recipes_write_what_the_prompt_asks_for(self) -> SqlSpec:
+        for recipe in self.recipes:
+            unasked = sorted({*(recipe.dialects or ())} - {*self.prompt.dialects})
+            if unasked:
+                raise ValueError(f"recipe `{recipe.name}` writes {unasked[0]}, which the prompt's `dialects` leave out")
+        return self
 
 
 class ChatSpec(_Spec):

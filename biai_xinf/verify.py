@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from sqlite3 import Connection
 
-from biai_xinf import demo, prompting, sqlite
+from biai_xinf import prompting
 from biai_xinf.client import Client
+from biai_xinf.databases import Database, demo_shop, same_rows
+from biai_xinf.databases.examples import examples
+from biai_xinf.databases.styles import written
 from biai_xinf.errors import QuestionFailed, Rejected, ServerFailed, WrongAnswers
 from biai_xinf.specs import CanaryQuestion, ChatSpec, EmbeddingProbe, ModelSpec, RerankProbe, SqlSpec
 
@@ -54,26 +56,25 @@ def _check(asked: str, problem: Callable[[], str | None]) -> Check:
 
 
 def _answers_questions(client: Client, uid: str, spec: SqlSpec) -> tuple[Check, ...]:
-    with closing(demo.in_memory()) as database:
+    with closing(demo_shop()) as database:
         return tuple(
             _check(canary.question, partial(_wrong_sql, client, uid, spec, database, canary))
             for canary in spec.probe.questions
         )
 
 
-def _wrong_sql(client: Client, uid: str, spec: SqlSpec, database: Connection, canary: CanaryQuestion) -> str | None:
-    asked = prompting.messages(
-        spec.prompt, dialect="sqlite", schema=sqlite.schema(database, spec.prompt.schema_as), question=canary.question
-    )
+def _wrong_sql(client: Client, uid: str, spec: SqlSpec, database: Database, canary: CanaryQuestion) -> str | None:
+    schema = written(database.schema(), spec.prompt.schema_as, partial(examples, database))
+    asked = prompting.messages(spec.prompt, dialect=database.dialect, schema=schema, question=canary.question)
     answer = client.chat(uid, asked, **{"temperature": 0, **spec.defaults}).text
     sql = prompting.extract_sql(answer, spec.prompt.answer)
     if sql is None:
         return f"no SQL in `{_shortened(answer)}`"
     try:
-        found = sqlite.query(database, sql)
+        found = database.query(sql)
     except QuestionFailed as error:
         return f"{error.message}: `{_shortened(sql)}`"
-    if not sqlite.same_rows(found.rows, sqlite.query(database, canary.sql).rows):
+    if not same_rows(found.rows, database.query(canary.sql).rows):
         return f"wrong rows from `{_shortened(sql)}`"
     return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from biai_xinf import demo, execute
+from biai_xinf import execute
 from biai_xinf.client import Client
 from biai_xinf.plan import Change
 from biai_xinf.wire import Progress
@@ -405,54 +405,6 @@ def test_status_asks_the_workers_for_more_when_told_to() -> None:
     assert third.endswith("  installed when launched")
     assert seen["engines"] == FACTS["engines"]
     assert seen["cpu_flags"] == ["avx2", "fma"]
-
-
-def test_ask_answers_with_sql_and_rows(fake: FakeXinference, tmp_path: Path) -> None:
-    at(fake, "launch", "coder")
-
-    result = at(fake, "ask", QUESTION, "--db", str(demo.create(tmp_path / "shop.db")), "--model", "coder", "--json")
-
-    answer = json.loads(result.stdout)
-    assert (answer["sql"], answer["rows"]) == (RIGHT, [[120]])
-
-
-def test_ask_shows_a_table(fake: FakeXinference) -> None:
-    at(fake, "launch", "coder")
-    fake.chat["coder"] = lambda body: "SELECT city, NULL AS remark FROM customers ORDER BY city LIMIT 2"
-
-    result = at(fake, "ask", QUESTION, "--db", "demo", "--model", "coder", "--limit", "1")
-
-    assert result.stdout.splitlines()[-2:] == ["city       remark", "Barcelona  NULL"]
-    assert result.stderr.startswith("\nthe first 1 row;")
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ("DROP TABLE customers", "answered without SQL"),
-        ("SELECT 1; DROP TABLE customers", None),
-        ("WITH x AS (SELECT 1) DELETE FROM customers", "not authorized"),
-        ("SELECT email FROM customers", "no such column: email"),
-        ("", "answered without SQL"),
-    ],
-)
-def test_ask_never_runs_more_than_a_query(fake: FakeXinference, answer: str, said: str | None) -> None:
-    at(fake, "launch", "coder")
-    fake.chat["coder"] = lambda body: answer
-
-    result = at(fake, "ask", QUESTION, "--db", "demo", "--model", "coder")
-
-    assert result.exit_code == (0 if said is None else 1)
-    assert said is None or said in result.stderr
-
-
-def test_ask_without_the_model_says_how_to_launch_it(fake: FakeXinference) -> None:
-    result = at(fake, "ask", QUESTION, "--db", "demo", "--model", "coder")
-
-    assert (result.exit_code, result.stderr) == (
-        1,
-        "error: no model runs as `coder`\n\nhint: biai-xinf launch coder\n",
-    )
 
 
 def test_ui_prints_the_page_that_was_asked_for(fake: FakeXinference) -> None:

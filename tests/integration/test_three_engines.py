@@ -21,9 +21,9 @@ import pytest
 import requests
 import yaml
 
-from biai_xinf import demo, sqlite
 from biai_xinf.catalogue import shipped_specs
 from biai_xinf.client import Client
+from biai_xinf.databases import demo_shop
 from biai_xinf.prompting import extract_sql
 from tests import minilm
 from tests.commandline import run
@@ -117,8 +117,8 @@ def test_every_engine_writes_sql_that_is_right_at_once_and_in_a_stream(client: o
     with client.chat.completions.create(**asked(uid), stream=True) as stream:
         pieces = [chunk.choices[0].delta.content for chunk in stream if chunk.choices]
 
-    with closing(demo.in_memory()) as database:
-        assert sqlite.query(database, extract_sql(whole) or "").rows == ((18,),)
+    with closing(demo_shop()) as database:
+        assert database.query(extract_sql(whole) or "").rows == ((18,),)
     assert "".join(filter(None, pieces)) == whole
     assert len(pieces) > 2
 

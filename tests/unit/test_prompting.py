@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
-from typing import get_args
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biai_xinf import demo, sqlite
 from biai_xinf.catalogue import load_entry, shipped_specs
+from biai_xinf.databases import demo_shop
+from biai_xinf.databases.examples import examples
+from biai_xinf.databases.styles import written
 from biai_xinf.prompting import extract_sql, messages
-from biai_xinf.specs import Prompt, SchemaStyle, SqlSpec
+from biai_xinf.specs import Prompt, SqlSpec
 
 
 def test_a_question_is_put_by_the_specs_contract() -> None:
@@ -47,8 +48,8 @@ def test_hints_stand_where_the_prompt_has_a_place_for_them() -> None:
 def test_a_shipped_prompt_is_filled_in_to_its_last_slot(name: str) -> None:
     spec = load_entry(shipped_specs() / f"{name}.yaml").spec
     assert isinstance(spec, SqlSpec)
-    with closing(demo.in_memory()) as database:
-        schema = sqlite.schema(database, spec.prompt.schema_as)
+    with closing(demo_shop()) as shop:
+        schema = written(shop.schema(), spec.prompt.schema_as, partial(examples, shop))
 
     asked = messages(spec.prompt, dialect=spec.prompt.dialects[0], schema=schema, question="How many orders?")
 
@@ -111,89 +112,3 @@ def test_extraction_ends_on_any_text(answer: str) -> None:
     sql = extract_sql(answer)
 
     assert sql is None or sql in answer.replace("<think>", "") or "<think>" in answer
-
-
-def test_every_style_of_a_spec_can_be_written() -> None:
-    with closing(demo.in_memory()) as database:
-        written = {style: sqlite.schema(database, style) for style in get_args(SchemaStyle)}
-
-    assert all("order_items" in text for text in written.values())
-    assert len(set(written.values())) == len(written)
-
-
-def test_tables_are_written_with_example_values_as_omnisql_reads_them() -> None:
-    with closing(demo.in_memory()) as database:
-        tables = sqlite.schema(database, "ddl-examples").split("\n\n")
-
-    assert (
-        tables[2]
-        == """\
-CREATE TABLE orders (
-    order_id integer, -- example: [1, 2]
-    customer_id integer, -- example: [31, 48]
-    order_date text, -- example: ['2024-03-11', '2025-05-14']
-    status text, -- example: ['delivered', 'shipped']
-    channel text, -- example: ['mobile', 'web']
-    PRIMARY KEY (order_id),
-    FOREIGN KEY (customer_id) REFERENCES customers (customer_id)
-);"""
-    )
-
-
-def test_tables_are_written_as_m_schema() -> None:
-    with closing(demo.in_memory()) as database:
-        lines = sqlite.schema(database, "m-schema").splitlines()
-
-    assert lines[:2] == ["【DB_ID】 main", "【Schema】"]
-    assert lines[18:25] == [
-        "# Table: orders",
-        "[",
-        "(order_id:INTEGER, Primary Key, Examples: [1, 2, 3]),",
-        "(customer_id:INTEGER, Examples: [31, 48, 93]),",
-        "(order_date:TEXT, Examples: [2024-03-11, 2025-05-14, 2024-03-04]),",
-        "(status:TEXT, Examples: [delivered, shipped, cancelled]),",
-        "(channel:TEXT, Examples: [mobile, web, store])",
-    ]
-    assert lines[-4:] == [
-        "【Foreign keys】",
-        "orders.customer_id=customers.customer_id",
-        "order_items.order_id=orders.order_id",
-        "order_items.product_id=products.product_id",
-    ]
-
-
-def test_odd_tables_are_written_as_well() -> None:
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.executescript(
-            """
-            CREATE TABLE "order" (id INTEGER PRIMARY KEY, "unit price" DECIMAL(10, 2), photo BLOB, note TEXT);
-            CREATE TABLE line (amount, "order" REFERENCES "order");
-            CREATE VIEW cheap AS SELECT amount FROM line;
-            CREATE VIEW dead AS SELECT * FROM gone;
-            """
-        )
-        database.execute("INSERT INTO 'order' VALUES (1, 2.5, x'00', ?)", ("long " * 20,))
-
-        written = sqlite.schema(database, "ddl-examples")
-
-    assert (
-        written
-        == """\
-CREATE TABLE "order" (
-    id integer, -- example: [1]
-    "unit price" decimal(10, 2), -- example: [2.5]
-    photo blob,
-    note text,
-    PRIMARY KEY (id)
-);
-
-CREATE TABLE line (
-    amount text,
-    "order" text,
-    FOREIGN KEY ("order") REFERENCES "order" (id)
-);
-
-CREATE TABLE cheap (
-    amount text
-);"""
-    )

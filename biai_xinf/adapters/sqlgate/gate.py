@@ -20,6 +20,7 @@ from biai_xinf.adapters.sqlgate.read_only import read_only_problems
 from biai_xinf.adapters.sqlgate.reading import read, refused
 from biai_xinf.adapters.sqlgate.schema import Schema
 from biai_xinf.adapters.sqlgate.tables import table_problems, tables_read
+from biai_xinf.specs import AnswerForm
 
 # An answer reasons and quotes; more than this is not looked through for SQL.
 _LONGEST_ANSWER = 200_000
@@ -42,7 +43,8 @@ class Checked:
 class Gate:
     """What may pass: queries in `dialect`, over the tables of `schema`, and of `tables` where that is given.
 
-    Without a schema, tables and columns are not looked up. `max_rows` caps the rows, `to` is the dialect to write.
+    Without a schema, tables and columns are not looked up. `max_rows` caps the rows, `to` is the dialect to write,
+    `form` says where in an answer its SQL stands.
     """
 
     dialect: Dialect
@@ -50,6 +52,7 @@ class Gate:
     tables: Collection[str] | None = None
     max_rows: int | None = None
     to: Dialect | None = None
+    form: AnswerForm = "anywhere"
 
     def __post_init__(self) -> None:
         for dialect in (self.dialect, self.to):
@@ -74,7 +77,7 @@ class Gate:
         if len(answer) > _LONGEST_ANSWER:
             raise refused(Code.TOO_LONG, f"the answer has {len(answer)} characters, {_LONGEST_ANSWER} are the most")
         first: SqlRefused | None = None
-        for sql in prompting.statements(answer)[:_DRAFTS]:
+        for sql in prompting.statements(answer, self.form)[:_DRAFTS]:
             try:
                 return read(sql, self.dialect)
             except SqlRefused as error:

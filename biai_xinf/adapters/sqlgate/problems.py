@@ -29,6 +29,7 @@ class Code(str, Enum):
     COLUMN = "column"
     AMBIGUOUS = "ambiguous"
     NOT_TRANSPILED = "not-transpiled"
+    DATABASE = "database"
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from biai_xinf import prompting
-from biai_xinf.adapters.sqlgate.gate import Checked, Gate
 from biai_xinf.adapters.sqlgate.problems import SqlRefused
 
+Passed_co = TypeVar("Passed_co", covariant=True)
 
-def repair(gate: Gate, answer: str, ask: Callable[[str], str], *, rounds: int = 2) -> Checked:
+
+class Judge(Protocol[Passed_co]):
+    """A gate, or what asks a gate and then more, such as a database."""
+
+    @property
+    def dialect(self) -> str:
+        """What the model writes."""
+
+    def check(self, answer: str) -> Passed_co:
+        """What came of the answer; SqlRefused with every reason where it cannot be used."""
+
+
+def repair(gate: Judge[Passed_co], answer: str, ask: Callable[[str], str], *, rounds: int = 2) -> Passed_co:
     """The first of an answer and up to `rounds` better ones that passes the gate; SqlRefused where none does.
 
     `ask` takes what is wrong in words and gives the model's next answer. An answer that was refused before

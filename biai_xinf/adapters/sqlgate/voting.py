@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from biai_xinf.adapters.sqlgate.gate import Checked, Gate
 from biai_xinf.adapters.sqlgate.problems import Code, Problem, SqlRefused
-from biai_xinf.sqlite import same_rows
+from biai_xinf.databases.rows import same_rows
 
 Rows = Sequence[Sequence[object]]
 
