@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from biai_xinf import wire
+from biai_xinf.bearer import Bearer
 from biai_xinf.credentials import HINT as CREDENTIALS_HINT
 from biai_xinf.credentials import Credentials, saved_credentials
 from biai_xinf.errors import (
@@ -59,6 +60,11 @@ class Client:
     def clock_ahead(self) -> float | None:
         """Seconds by which the server's clock was ahead of ours at its last answer, to the second; None: untold."""
         return self._transport.clock_ahead
+
+    @property
+    def bearer(self) -> Bearer | None:
+        """The login that goes with requests, for who sends some by another way; None where there are no credentials."""
+        return self._transport.bearer
 
     def __enter__(self) -> Client:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from urllib.parse import urlsplit, urlunsplit
 
@@ -36,6 +37,11 @@ _SECRET_HINT = "leave them out; set BIAI_XINF_USERNAME and BIAI_XINF_PASSWORD in
 def proxies_to(endpoint: str) -> dict[str, str]:
     """The environment's proxies (HTTP_PROXY, NO_PROXY); none for this machine itself."""
     return {} if is_loopback(endpoint) else dict(get_environ_proxies(endpoint))
+
+
+def ca_bundle() -> str | None:
+    """The certificates that the environment names to be trusted, as `requests` reads it; None where it names none."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 
 def is_loopback(endpoint: str) -> bool:

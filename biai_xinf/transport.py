@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.client
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from requests.auth import AuthBase
 from biai_xinf.bearer import Bearer
 from biai_xinf.credentials import HINT as CREDENTIALS_HINT
 from biai_xinf.credentials import Credentials
-from biai_xinf.endpoint import parse_endpoint, proxies_to
+from biai_xinf.endpoint import ca_bundle, parse_endpoint, proxies_to
 from biai_xinf.errors import (
     AlreadyRunning,
     AuthFailed,
@@ -68,7 +67,7 @@ class Transport:
         # The environment is read here instead: `requests` would send 127.0.0.1 to HTTP_PROXY.
         self._session.trust_env = False
         self._session.proxies.update(proxies_to(self.endpoint))
-        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._session.verify = ca_bundle() or True
 
     def request(self, call: Call, shape: type[T]) -> T:
         """The answer as `shape`; raises XinferenceError."""

@@ -539,6 +539,8 @@ class EndpointModel(Wire):
     uid: str
     kind: str
     state: str | None = None
+    role: str | None = None
+    aliases: list[str] = Field(default_factory=list)
     spec: str | None = None
     targets: list[EndpointTarget] = Field(default_factory=list)
 

@@ -8,21 +8,12 @@ from biai_xinf.client import Client
 from biai_xinf.credentials import load_credentials
 from biai_xinf.endpoint import parse_endpoint
 from biai_xinf.errors import XinferenceError
-
-DEFAULT_ENDPOINT = f"http://127.0.0.1:{local.DEFAULT_PORT}"
+from biai_xinf.reach import DEFAULT_ENDPOINT, endpoint_of
 
 
 def connect(given: str | None) -> Client:
     """A client for the endpoint given, else for the local Xinference, whether or not it answers."""
     return _client(endpoint_of(given))
-
-
-def endpoint_of(given: str | None) -> str:
-    """The endpoint given, else that of the local Xinference, whether or not it runs."""
-    if given:
-        return parse_endpoint(given)
-    service = local.running()
-    return service.endpoint if service else DEFAULT_ENDPOINT
 
 
 def connect_or_start(given: str | None) -> Client:

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from biai_xinf import clusterfile
-from biai_xinf.cli.connect import endpoint_of
 from biai_xinf.cli.output import say, show
 from biai_xinf.client import Client
 from biai_xinf.credentials import Credentials, from_environment, save_credentials, saved_credentials
+from biai_xinf.reach import endpoint_of
 
 
 @click.command("init")

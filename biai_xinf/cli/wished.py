@@ -10,8 +10,7 @@ from biai_xinf import clusterfile
 from biai_xinf.catalogue import load_catalogue
 from biai_xinf.cli.connect import connect
 from biai_xinf.client import Client
-from biai_xinf.credentials import Credentials, load_credentials
-from biai_xinf.errors import AuthFailed
+from biai_xinf.reach import credentials_of
 from biai_xinf.state import Desired
 
 
@@ -31,15 +30,4 @@ def connect_to(file: clusterfile.ClusterFile, given: str | None) -> Client:
     """A client for the file's cluster, or for the endpoint given instead."""
     if given:
         return connect(given)
-    return Client(file.endpoint, _credentials(file))
-
-
-def _credentials(file: clusterfile.ClusterFile) -> Credentials | None:
-    if file.auth is None:
-        return load_credentials(file.endpoint)
-    named = {key: name for key, name in file.auth.model_dump().items() if name is not None}
-    unset = [name for name in named.values() if not os.environ.get(name)]
-    if unset:
-        hint = "the cluster file takes the login from there; a saved login is used where it names none"
-        raise AuthFailed(f"not set in the environment: {', '.join(f'`{name}`' for name in unset)}", hint=hint)
-    return Credentials(**{key: os.environ[name] for key, name in named.items()})
+    return Client(file.endpoint, credentials_of(file))

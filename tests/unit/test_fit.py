@@ -30,7 +30,7 @@ SEVERAL = {**WEIGHTS, "formats": {"ggufv2": SIZES}}
 @pytest.fixture(autouse=True)
 def nothing_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BIAI_XINF_SPECS", str(tmp_path))
-    monkeypatch.setattr("biai_xinf.cli.connect.DEFAULT_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr("biai_xinf.reach.DEFAULT_ENDPOINT", "http://127.0.0.1:1")
 
 
 @pytest.fixture
