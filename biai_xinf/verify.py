@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from biai_xinf.databases.examples import examples
 from biai_xinf.databases.styles import written
 from biai_xinf.errors import QuestionFailed, Rejected, ServerFailed, WrongAnswers
 from biai_xinf.specs import CanaryQuestion, ChatSpec, EmbeddingProbe, ModelSpec, RerankProbe, SqlSpec
+from biai_xinf.vectors import cosine
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,6 @@ def _wrong_order(client: Client, uid: str, wanted: RerankProbe) -> str | None:
         return None
     found = ", ".join(f"{scores[index]:.3g}" for index in sorted(scores)) or "none"
     return f"the first document must score highest, the scores are {found}"
-
-
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """Cosine similarity of two vectors; 0 where they cannot be compared."""
-    if len(one) != len(other):
-        return 0.0
-    norm = math.hypot(*one) * math.hypot(*other)
-    value = sum(a * b for a, b in zip(one, other, strict=True)) / norm if norm else 0.0
-    return value if math.isfinite(value) else 0.0
 
 
 def _shortened(text: str, length: int = 120) -> str:

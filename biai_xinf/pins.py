@@ -1,0 +1,191 @@
+"""The embedder pin: what made the vectors of a collection, kept so that no other model is ever asked about them.
+
+Vectors of two models, or of two quantizations of one, lie in two spaces: a search across them finds something, and
+nobody is told that it is the wrong thing. So what a collection was built with is kept in the collection itself, in
+`pins.json` of our home for whoever plans and examines the cluster, and where a team shares a cluster file, in that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from biai_xinf.errors import BadFile
+from biai_xinf.home import home
+from biai_xinf.strict import Strict
+
+if TYPE_CHECKING:
+    # Only named here: `status` starts faster without the specs.
+    from biai_xinf.specs import EmbeddingSpec, Recipe
+
+Pooling = Literal["cls", "mean", "last"]
+
+# Embedded as it stands, without a prefix; its vector is kept with the pin. What a server says of its weights cannot
+# tell how it pools, and a server that is no Xinference says nothing.
+SAMPLE_TEXT = "How many orders were cancelled last year? Ile zamówień anulowano w zeszłym roku?"
+# Measured with all-MiniLM-L6-v2 (docs/embeddings.md): the same weights on another engine or in another precision of
+# arithmetic stay above, another pooling or model far below. Close quantizations may stay above too: what the server
+# says of its weights tells those apart.
+SAME_VECTOR = 0.999
+
+
+class EmbedderPin(Strict):
+    """What decides where a text's vector lies; None is not told, and is not compared."""
+
+    model_name: str = Field(min_length=1)
+    model_format: str | None = None
+    quantization: str | None = None
+    pooling: Pooling | None = None
+    dimensions: int = Field(gt=0)
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+    def __str__(self) -> str:
+        weights = [self.model_name, self.model_format, self.quantization]
+        return " ".join(part for part in weights if part)
+
+    def differences(self, other: EmbedderPin) -> list[str]:
+        """What of `other` is not as pinned, each fact as it is pinned and as it is there. Case does not count."""
+        facts = [(name, getattr(self, name), getattr(other, name)) for name in _OF_THE_MODEL]
+        return [
+            f"{name.removeprefix('model_')} {pinned}, not {'told' if found is None else found}"
+            for name, pinned, found in facts
+            if pinned is not None and (found is None or str(pinned).casefold() != str(found).casefold())
+        ]
+
+
+# The prefixes are the application's part: it puts those of the pin before the texts, whatever a spec says later.
+_OF_THE_MODEL = ("model_name", "model_format", "quantization", "pooling", "dimensions")
+
+
+class Pinned(Strict):
+    """A pin as it is kept: of which model of which endpoint, and which collections of which store rest on it.
+
+    `store` is None where an application has used the model, and did not say where it keeps the vectors.
+    """
+
+    endpoint: str
+    model_uid: str
+    pin: EmbedderPin
+    sample: str | None = None
+    store: str | None = None
+    collections: list[str] = []
+
+    @property
+    def whose(self) -> str:
+        """Whose vectors are meant, for a sentence."""
+        if not self.collections:
+            return f"the vectors that an application has of `{self.model_uid}`"
+        return f"the vectors of {' and '.join(f'`{name}`' for name in self.collections)}"
+
+
+def redo_command(uid: str, store: str | None = None) -> str:
+    """What makes a store's vectors anew with a model that runs."""
+    return f"biai-xinf embeddings redo {store or 'STORE'} --model {uid}"
+
+
+def pin_of(spec: EmbeddingSpec, recipe: Recipe) -> EmbedderPin:
+    """What a recipe's vectors would be pinned to; of a server that we do not run, only what its name tells."""
+    upstream = getattr(recipe, "upstream", None)
+    if upstream is not None:
+        return pin_of_served(upstream.model, None, None, spec.probe.dimensions, spec)
+    model, options = recipe.model, recipe.engine_options  # type: ignore[union-attr]  # an engine's, as just seen
+    served = pin_of_served(model.model_name, model.model_format, model.quantization, spec.probe.dimensions, spec)
+    pooling = _LLAMA_CPP_POOLING.get(options.get("pooling_type"))
+    return served if pooling is None else served.model_copy(update={"pooling": pooling})
+
+
+# `llama_pooling_type` of llama.cpp.
+_LLAMA_CPP_POOLING: Mapping[object, Pooling] = {1: "mean", 2: "cls", 3: "last"}
+
+
+def pin_of_served(
+    model_name: str, model_format: str | None, quantization: str | None, dimensions: int, spec: EmbeddingSpec | None
+) -> EmbedderPin:
+    """What the vectors of a running model are pinned to: what its server says, and what its spec adds."""
+    return EmbedderPin(
+        model_name=model_name,
+        model_format=model_format,
+        quantization=quantization,
+        pooling=spec.pooling if spec else None,
+        dimensions=dimensions,
+        query_prefix=spec.query_prefix if spec else "",
+        document_prefix=spec.document_prefix if spec else "",
+    )
+
+
+class _Kept(Strict):
+    version: Literal[1] = 1
+    pins: list[Pinned] = []
+
+
+_KEPT: TypeAdapter[_Kept] = TypeAdapter(_Kept)
+
+
+def pins_file(environ: Mapping[str, str] | None = None) -> Path:
+    """`pins.json` in our home."""
+    return home(environ) / "pins.json"
+
+
+def read_pins(endpoint: str | None = None) -> tuple[Pinned, ...]:
+    """What is kept, of one endpoint or of all; BadFile if the file was damaged."""
+    file = pins_file()
+    try:
+        kept = _KEPT.validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValidationError) as error:
+        hint = "mend it, or delete it: `biai-xinf embeddings show STORE` writes down again what a store was built with"
+        raise BadFile(f"{file}: cannot be read as embedder pins", hint=hint) from error
+    return tuple(pinned for pinned in kept.pins if endpoint in (None, pinned.endpoint))
+
+
+def keep_pin(pinned: Pinned) -> None:
+    """Keep a pin: its collections rest on it from now on, and on nothing that they rested on before.
+
+    An application that said nothing of its store is taken to be the one that says so now.
+    """
+    others, collections = [], set(pinned.collections)
+    for one in read_pins():
+        if one.store is None and (one.endpoint, one.model_uid) == (pinned.endpoint, pinned.model_uid):
+            continue
+        if one.store != pinned.store:
+            others.append(one)
+        elif _rests_on(one, pinned):
+            collections |= {*one.collections}
+        elif left := [name for name in one.collections if name not in pinned.collections]:
+            others.append(one.model_copy(update={"collections": left}))
+    _write([*others, pinned.model_copy(update={"collections": sorted(collections)})])
+
+
+def release_pins(endpoint: str, uid: str) -> tuple[Pinned, ...]:
+    """Forget what rests on a model; what was forgotten."""
+    released = tuple(one for one in read_pins(endpoint) if one.model_uid == uid)
+    if released:
+        _write(one for one in read_pins() if one not in released)
+    return released
+
+
+def _rests_on(one: Pinned, other: Pinned) -> bool:
+    return (one.endpoint, one.model_uid, one.pin) == (other.endpoint, other.model_uid, other.pin)
+
+
+def _write(pins: Iterable[Pinned]) -> None:
+    """Replace the file in one step."""
+    file, text = pins_file(), _Kept(pins=list(pins)).model_dump_json(indent=2)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".pins-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(temporary).replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
