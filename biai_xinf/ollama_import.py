@@ -525,7 +525,10 @@ def _lost_params(model: _Model) -> list[str]:
     if unheard:
         lost.append(f"{', '.join(unheard)}: Xinference 4.1 passes nothing of it to llama.cpp")
     known = {*unheard, "num_ctx", *(name for name, ours in _CARRIED.items() if ours in carried)}
-    others = sorted(set(params) - known)
+    others = sorted(set(params) - known - set(_CARRIED))
+    unmeant = sorted(set(params) - known - set(others))
+    if unmeant:
+        lost.append(f"{', '.join(f'{name} {_short(params[name])}' for name in unmeant)}: no value that an engine knows")
     if others:
         lost.append(f"{', '.join(others)}: the plan decides where and how it runs")
     return lost
