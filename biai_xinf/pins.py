@@ -50,6 +50,14 @@ class EmbedderPin(Strict):
         weights = [self.model_name, self.model_format, self.quantization]
         return " ".join(part for part in weights if part)
 
+    @property
+    def described(self) -> str:
+        """All of it that a person should see."""
+        pooled = f", {self.pooling} pooling" if self.pooling else ""
+        marked = f", documents marked {self.document_prefix!r}" if self.document_prefix else ""
+        asked = f", questions {self.query_prefix!r}" if self.query_prefix else ""
+        return f"{self}{pooled}{marked}{asked}"
+
     def differences(self, other: EmbedderPin) -> list[str]:
         """What of `other` is not as pinned, each fact as it is pinned and as it is there. Case does not count."""
         facts = [(name, getattr(self, name), getattr(other, name)) for name in _OF_THE_MODEL]
@@ -88,6 +96,14 @@ class Pinned(Strict):
 def redo_command(uid: str, store: str | None = None) -> str:
     """What makes a store's vectors anew with a model that runs."""
     return f"biai-xinf embeddings redo {store or 'STORE'} --model {uid}"
+
+
+def how_to_redo(uid: str, pinned: Iterable[Pinned]) -> str:
+    """The commands that let vectors be another model's, as the end of a hint."""
+    stores = list(dict.fromkeys(one.store for one in pinned))
+    commands = " and ".join(f"`{redo_command(uid, store)}`" for store in stores)
+    unsaid = f"; `biai-xinf embeddings release {uid}` where there are none left" if None in stores else ""
+    return f"{commands} makes them anew{unsaid}"
 
 
 def pin_of(spec: EmbeddingSpec, recipe: Recipe) -> EmbedderPin:
@@ -141,7 +157,7 @@ def read_pins(endpoint: str | None = None) -> tuple[Pinned, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValidationError) as error:
-        hint = "mend it, or delete it: `biai-xinf embeddings show STORE` writes down again what a store was built with"
+        hint = "mend it, or delete it: each application writes it again when it opens its store"
         raise BadFile(f"{file}: cannot be read as embedder pins", hint=hint) from error
     return tuple(pinned for pinned in kept.pins if endpoint in (None, pinned.endpoint))
 

@@ -108,9 +108,7 @@ class XinferenceEmbeddingFunction(chromadb.EmbeddingFunction):  # type: ignore[m
 
     def get_config(self) -> dict[str, Any]:
         """What Chroma keeps with a collection, the pin included: the model is looked at where there is none yet."""
-        found = self.embedder.model()
-        pinned = found.pinned()
-        return {**self._config(), "model": found.uid, "pin": pinned.pin.model_dump(), "sample": pinned.sample}
+        return (self if self.embedder.pin else self.held_to(self.embedder.model().pinned()))._config()
 
     @staticmethod
     def build_from_config(config: Mapping[str, Any]) -> XinferenceEmbeddingFunction:
@@ -140,7 +138,8 @@ class XinferenceEmbeddingFunction(chromadb.EmbeddingFunction):  # type: ignore[m
 
     def held_to(self, pinned: Pinned) -> XinferenceEmbeddingFunction:
         """The same, held to what a collection was built with."""
-        return XinferenceEmbeddingFunction(**{**self._settings(), "pin": pinned.pin, "sample": pinned.sample})
+        held = {"model": pinned.model_uid, "pin": pinned.pin, "sample": pinned.sample}
+        return XinferenceEmbeddingFunction(**{**self._settings(), **held})
 
     def _settings(self) -> dict[str, Any]:
         return {**asdict(self.embedder.source), "pin": self.embedder.pin, "sample": self.embedder.sample}
@@ -231,13 +230,12 @@ def theirs(collection: chromadb.Collection) -> dict[str, Any]:
 def pin_with(client: chromadb.ClientAPI, collection: chromadb.Collection) -> Pinned | None:
     """What a collection was built with, by its metadata, else by the embedding function that Chroma keeps with it."""
     told = dict(collection.metadata or {})
-    config = {} if BEFORE_1 else (collection.configuration_json.get("embedding_function") or {})
     try:
         if PIN_KEY in told:
             pin = EmbedderPin.model_validate_json(told[PIN_KEY])
             kept = _Config(model=told[MODEL_KEY], pin=pin, sample=told.get(SAMPLE_KEY))
-        elif config.get("name") == XinferenceEmbeddingFunction.name():
-            kept = _Config.model_validate(config["config"])
+        elif (config := config_of(collection)) is not None:
+            kept = _Config.model_validate(config)
         else:
             return None
     except (ValidationError, KeyError) as error:
@@ -253,6 +251,12 @@ def pin_with(client: chromadb.ClientAPI, collection: chromadb.Collection) -> Pin
         store=store_of(client),
         collections=[collection.name],
     )
+
+
+def config_of(collection: chromadb.Collection) -> dict[str, Any] | None:
+    """What Chroma keeps of our embedding function with a collection, where it keeps any."""
+    kept = {} if BEFORE_1 else (collection.configuration_json.get("embedding_function") or {})
+    return dict(kept["config"]) if kept.get("name") == XinferenceEmbeddingFunction.name() else None
 
 
 def names(client: chromadb.ClientAPI) -> list[str]:

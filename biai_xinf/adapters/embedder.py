@@ -25,8 +25,16 @@ from biai_xinf.errors import (
     Unreachable,
     XinferenceError,
 )
-from biai_xinf.pins import SAME_VECTOR, SAMPLE_TEXT, EmbedderPin, Pinned, keep_pin, pin_of_served, read_pins
-from biai_xinf.pins import redo_command as redo
+from biai_xinf.pins import (
+    SAME_VECTOR,
+    SAMPLE_TEXT,
+    EmbedderPin,
+    Pinned,
+    how_to_redo,
+    keep_pin,
+    pin_of_served,
+    read_pins,
+)
 from biai_xinf.reach import endpoint_of
 from biai_xinf.specs import EmbeddingSpec, EngineRecipe, ModelSpec
 from biai_xinf.vectors import cosine, decoded, encoded
@@ -101,17 +109,21 @@ class Seen:
             collections=list(collections),
         )
 
-    def refuse_if_unlike(self, pinned: Pinned) -> None:
-        """OtherVectors where what it makes does not belong with what was pinned."""
+    def unlike(self, pinned: Pinned) -> list[str]:
+        """What tells it from the model that made the vectors that were pinned; empty where it makes the same."""
         found = pinned.pin.differences(self.pin)
         if not found and pinned.sample is not None:
             near = cosine(decoded(pinned.sample), self.sample)
             found = [f"a sample's vector at cosine {near:.4f}, not 1"] if near < SAME_VECTOR else []
-        if found:
+        return found
+
+    def refuse_if_unlike(self, pinned: Pinned) -> None:
+        """OtherVectors where what it makes does not belong with what was pinned."""
+        if found := self.unlike(pinned):
             raise OtherVectors(
                 f"{pinned.whose} were made by {pinned.pin}, and `{self.uid}` is {self.pin}, which makes others",
                 details=found,
-                hint=f"launch what made them, or `{redo(self.uid, pinned.store)}` makes them anew",
+                hint=f"launch what made them, or {how_to_redo(self.uid, [pinned])}",
             )
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "sql": ("Models", "Check SQL that a model wrote."),
     "import": ("Models", "Serve the models of an Ollama on this machine from where they lie."),
     "env": ("Models", "Write BIAI's settings, so that it asks the endpoint where it asked Ollama."),
+    "embeddings": ("Models", "Show what a Chroma store was built with, and make its vectors anew."),
     "upstream": ("Models", "Serve models of other servers, and check what they can do."),
     "specs": ("Catalogue", "List, show and check the model specs."),
     "init": ("Cluster", "Make the first administrator of a cluster, and an application's key."),
