@@ -73,7 +73,11 @@ def ask(client: Client, uid: str, entry: Entry, database: Database, question: Qu
     _must_fit(messages, schema, uid, running)
     model = _Model(client, uid, spec, messages)
     judge = _Judge(_gates(spec, dialect, database, schema), database, question)
-    sql, rows = repair(judge, model.answer(), model.answer_again)
+    try:
+        sql, rows = repair(judge, model.answer(), model.answer_again)
+    except SqlRefused as error:
+        error.details += [f"an earlier try: {reason}" for reason in judge.refused[:-1]]
+        raise
     return Answer(
         sql,
         rows,

@@ -87,7 +87,7 @@ def command(
     if as_json:
         show_json(as_data(question, answer))
     else:
-        _tell(answer, model, prompting.SPELLED[to])
+        _tell(answer, model, prompting.SPELLED[to], explained=explain)
     if chart is not None:
         charts.draw(charts.chart_of(answer.rows), question, chart)
         say(f"chart in {chart}")
@@ -118,7 +118,7 @@ def _can_draw(chart: Path | None, explain: bool) -> None:
     charts.load()
 
 
-def _tell(answer: Answer, model: str, dialect: str) -> None:
+def _tell(answer: Answer, model: str, dialect: str, *, explained: bool) -> None:
     for reason in answer.mended:
         say(f"asked `{model}` again: {reason}")
     if answer.written_in is not None:
@@ -130,7 +130,8 @@ def _tell(answer: Answer, model: str, dialect: str) -> None:
     show(table([_cell(name) for name in answer.rows.columns], _cells(answer.rows)))
     say()
     count = len(answer.rows.rows)
-    told = f"{'the first ' if answer.rows.cut else ''}{count} row{'' if count == 1 else 's'}"
+    fetched = f"{'the first ' if answer.rows.cut else ''}{count} row{'' if count == 1 else 's'}"
+    told = "not run" if explained else fetched
     say(f"{told}; model {answer.model_s:.2f} s, database {answer.database_s:.3f} s")
 
 

@@ -183,7 +183,12 @@ def test_a_model_that_does_not_mend_is_asked_three_times_in_all(fake: FakeXinfer
     done = ask(fake)
 
     assert (done.exit_code, len(asked)) == (1, 3)
-    assert "there is no column `c`" in done.stderr
+    assert done.stderr.splitlines() == [
+        "error: the SQL is refused: line 1, column 8: there is no column `c`",
+        "  an earlier try: line 1, column 8: there is no column `a`",
+        "  an earlier try: line 1, column 8: there is no column `b`",
+        "  SELECT c FROM customers",
+    ]
 
 
 def test_a_query_that_takes_too_long_is_ended_and_not_asked_for_again(fake: FakeXinference) -> None:

@@ -224,6 +224,16 @@ def test_what_cannot_be_said_in_the_other_dialect_is_refused() -> None:
     assert problems("SELECT TO_CHAR(d, 'HH24:MI') FROM t", Gate("oracle", to="sqlite"))[0].code == Code.NOT_TRANSPILED
 
 
+def test_a_query_behind_from_is_given_the_alias_that_the_other_dialect_wants() -> None:
+    sql = "SELECT MAX(n) FROM (SELECT a AS n FROM (SELECT a FROM t) AS derived_1) JOIN (SELECT 1 AS one) ON TRUE WHERE n IN (SELECT 2)"
+
+    assert Gate("sqlite").check(sql).sql == sql
+    assert Gate("sqlite", to="postgres").check(sql).sql == (
+        "SELECT MAX(n) FROM (SELECT a AS n FROM (SELECT a FROM t) AS derived_1) AS derived_2 "
+        "JOIN (SELECT 1 AS one) AS derived_3 ON TRUE WHERE n IN (SELECT 2)"
+    )
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_is_transpiled_is_checked_as_the_other_dialect_too(dialect: Dialect) -> None:
     assert problems("SELECT a FROM dba_users", Gate("sqlite", to="oracle"))[0].code == Code.TABLE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import count
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
@@ -94,6 +95,8 @@ class Gate:
 
     def _write(self, tree: exp.Query) -> str:
         dialect = self.to or self.dialect
+        if dialect != self.dialect:
+            _name_derived_tables(tree)
         level = ErrorLevel.RAISE if dialect != self.dialect else ErrorLevel.IGNORE
         try:
             return tree.sql(dialect=dialect, comments=False, unsupported_level=level)
@@ -122,6 +125,15 @@ def _without_parentheses(tree: exp.Query) -> exp.Query:
     ):
         tree = tree.this.pop()
     return tree
+
+
+def _name_derived_tables(tree: exp.Query) -> None:
+    """SQLite, Oracle and DuckDB let a query behind FROM go without an alias; PostgreSQL 15, MySQL and T-SQL do not."""
+    taken = {alias.name.lower() for alias in tree.find_all(exp.TableAlias)}
+    names = (name for number in count(1) if (name := f"derived_{number}") not in taken)
+    for derived in tree.find_all(exp.Subquery):
+        if isinstance(derived.parent, (exp.From, exp.Join)) and isinstance(derived.this, exp.Query):
+            derived.set("alias", derived.args.get("alias") or exp.TableAlias(this=exp.to_identifier(next(names))))
 
 
 def _place(problem: Problem) -> tuple[int, int]:
