@@ -39,7 +39,8 @@ def _from_a_container(endpoint: str) -> str:
 # A `$` is doubled, for Compose fills in variables here too.
 _OVERRIDE = """\
 {mark}: beside BIAI's docker-compose.yml, where Compose reads it by itself.
-# The name `ollama` and port 11434 lead to {target} by a proxy in Ollama's place, and no Ollama is started.
+# The name `ollama` and port 11434 lead to {target}
+# by a proxy in Ollama's place, and no Ollama is started.
 services:
   ollama:
     image: nginx:1.28-alpine
