@@ -192,6 +192,20 @@ def test_a_native_model_answers_under_the_name_that_was_asked_for(tmp_path: Path
     run(door, scenario)
 
 
+def test_a_name_that_ollama_clients_use_means_the_model_that_has_it(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    door.registry.put_served(ServedModel(uid="native", spec="coder", recipe="r", role="sql", tags=["qwen3-coder"]))
+
+    async def scenario() -> None:
+        for name in ("qwen3-coder", "qwen3-coder:latest", "native:latest"):
+            reply = await door.ask({"model": name, **CHAT})
+            assert (reply.status, reply.json["model"]) == (200, name)
+        assert {asked["model"] for asked in door.xinference.asked} == {"native"}
+        assert (await door.ask({"model": "qwen3-coder:30b", **CHAT})).status == 404
+
+    run(door, scenario)
+
+
 def test_an_alias_means_the_model_it_was_told_for(tmp_path: Path) -> None:
     door = Door(tmp_path)
     door.registry.put_served(

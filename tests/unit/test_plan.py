@@ -34,6 +34,17 @@ def test_a_running_model_keeps_its_recipe_though_a_better_one_fits() -> None:
     assert actions(wish, models=(running("small"),)) == [(Action.KEEP, "coder", "runs recipe small")]
 
 
+@pytest.mark.parametrize(("gpus", "kept"), [((0,), "gpu"), ((), "cpu")])
+def test_of_recipes_with_the_same_weights_the_one_that_runs_is_told_by_its_gpus(
+    gpus: tuple[int, ...], kept: str
+) -> None:
+    same = {"model": {**MODEL, "quantization": "q-only"}}
+    wish = Desired((want(recipe("gpu", gpus=1, **same), recipe("cpu", **same)),))
+    model = replace(running("only"), replicas=(Replica("10.0.0.1:1", "ready", gpus=gpus),))
+
+    assert actions(wish, models=(model,)) == [(Action.KEEP, "coder", f"runs recipe {kept}")]
+
+
 def test_a_running_model_keeps_its_recipe_though_it_filled_the_memory() -> None:
     plan = make_plan(Desired((want(recipe("only", gib=12)),)), cluster(worker(ram=1), models=(running(),)))
 
