@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from biai_xinf.specs import AnswerForm, Prompt
 
@@ -30,6 +31,10 @@ _BEGINNING = (
 _SAID = re.compile(rf"\b{_BEGINNING}", re.IGNORECASE)
 # In capitals, or on a line of its own: likelier meant to be run than words amid a sentence.
 _STANDS_OUT = re.compile(rf"^[ \t]*(?i:{_BEGINNING})|\b{_BEGINNING}", re.MULTILINE)
+# "Please select a table" and "Select the right one" ask a person: no table stands behind their FROM.
+_NO_NAME = "(?i:the|a|an|your|our|this|these|those|each|among|it|them)"
+_NO_TABLE = rf"\b(?!(?:(?!\b(?i:FROM)\b)[^;]){{0,1000}}\b(?i:FROM)\s+(?!{_NO_NAME}\b))"
+_A_WORD, _A_VERB = re.compile(rf"select{_NO_TABLE}"), re.compile(rf"\s*Select{_NO_TABLE}")
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _QUERY = re.compile(r"[\s(]*(?:SELECT|WITH)\b", re.IGNORECASE)
 # A text that begins so is SQL as a whole; one capital ("With", "Show") is how a sentence begins.
@@ -51,6 +56,11 @@ _PROSE = re.compile(
 # What a model closes that its prompt, or the start of its answer, had opened for it.
 _CLOSED = re.compile(r"```|</answer>|\[/SQL\]", re.IGNORECASE)
 # Literals, quoted names and comments are passed over whole: a `;` inside them ends nothing.
+_COMMENT = re.compile(
+    r"(?P<kept>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
+    r"|^[ \t]*--[^\n]*(?:\n|\Z)|[ \t]*--[^\n]*|(?P<within>[ \t]*/\*.*?\*/[ \t]*)",
+    re.DOTALL | re.MULTILINE,
+)
 _STATEMENT = re.compile(r"(?:'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[^;])*", re.DOTALL)
 
 
@@ -95,9 +105,19 @@ def statements(answer: str, form: AnswerForm = "anywhere") -> list[str]:
     if form == "after-thinking" and "</think>" not in answer:
         # Cut off while it reasoned: a query in there is a draft.
         return []
-    said = _THINKING.sub("", answer.rpartition("</think>")[2])
+    said = without_thinking(answer)
     found = (_from_its_beginning(text) for text in _candidates(said, form))
     return list(dict.fromkeys(_without_prose(text) for text in found if text is not None))
+
+
+def without_thinking(answer: str) -> str:
+    """What a model says once it has reasoned; nothing where it was cut off before."""
+    return _THINKING.sub("", answer.rpartition("</think>")[2])
+
+
+def without_comments(sql: str) -> str:
+    """The same statement for readers that take no comments; lines that held nothing else go with them."""
+    return _COMMENT.sub(lambda found: found["kept"] or (" " if found["within"] else ""), sql).strip()
 
 
 def _candidates(said: str, form: AnswerForm) -> list[str]:
@@ -110,14 +130,16 @@ def _candidates(said: str, form: AnswerForm) -> list[str]:
 
 def _is_sql(text: str) -> bool:
     begin = _length(_COMMENTS, text)
-    return bool(_BEGINS_AS_SQL.match(text, begin) or _SAID.match(text, begin))
+    return bool(_BEGINS_AS_SQL.match(text, begin) or (_SAID.match(text, begin) and not _A_VERB.match(text, begin)))
 
 
 def _from_its_beginning(text: str) -> str | None:
     if _is_sql(text):
         return text
-    found = _STANDS_OUT.search(text) or _SAID.search(text)
-    return text[found.start() :] if found else None
+    standing_out = (found.start() for found in _STANDS_OUT.finditer(text))
+    amid = (found.start() for found in _SAID.finditer(text) if not _A_WORD.match(text, found.start()))
+    begin = next((begin for begin in chain(standing_out, amid) if not _A_VERB.match(text, begin)), None)
+    return None if begin is None else text[begin:]
 
 
 def _without_prose(text: str) -> str:

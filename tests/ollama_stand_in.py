@@ -92,7 +92,7 @@ class StandIn:
         text = scope["path"] == "/v1/completions"
         message = self.message or {"content": SAYS[body["model"]]}
         finish = "tool_calls" if message.get("tool_calls") else "length" if body.get("max_tokens") == 1 else "stop"
-        if body["stream"]:
+        if body.get("stream"):
             return await self._stream(send, text, message, finish)
         choice = {"text": message["content"]} if text else {"message": {"role": "assistant", **message}}
         await send_json(send, 200, {"choices": [{"index": 0, **choice, "finish_reason": finish}], "usage": USAGE})

@@ -28,7 +28,7 @@ from biai_xinf.reach import credentials_of, endpoint_of
 from biai_xinf.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 
 try:
-    import openai
+    import openai as openai  # the other adapters take it from here
 except ImportError as error:
     raise MissingExtra("`openai` is not installed", hint="pip install 'biai-xinf[openai]'") from error
 

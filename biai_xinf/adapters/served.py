@@ -59,7 +59,7 @@ def _meanings(
         yield from (model.uid for model in sorted(by_role, key=lambda model: model.kind != "native"))
     for model in running:
         spec = _spec_of(catalogue, model.id)
-        if spec is not None and name in (spec.role, spec.name, *spec.aliases):
+        if spec is not None and name in (spec.role, spec.name, *spec.aliases, *spec.ollama_tags):
             yield model.id
     alone = [model.id for model in running if model.model_type == name]
     if len(alone) == 1:

@@ -11,7 +11,7 @@ from biai_xinf.catalogue import load_entry, shipped_specs
 from biai_xinf.databases import demo_shop
 from biai_xinf.databases.examples import examples
 from biai_xinf.databases.styles import written
-from biai_xinf.prompting import extract_sql, messages
+from biai_xinf.prompting import extract_sql, messages, without_comments
 from biai_xinf.specs import Prompt, SqlSpec
 
 
@@ -83,6 +83,9 @@ def test_a_shipped_prompt_is_filled_in_to_its_last_slot(name: str) -> None:
         pytest.param("so I select x</think>\nSELECT 1", "SELECT 1", id="reasoning-opened-by-the-prompt"),
         pytest.param("```sql\nSELECT 1\n```\n```python\nprint()\n```", "SELECT 1", id="other-fence-last"),
         pytest.param("I cannot answer that.", None, id="refusal"),
+        pytest.param("Please select a table; then ask again.", None, id="a-word-amid-a-sentence"),
+        pytest.param("No.\nSelect one from the list.", None, id="a-word-that-begins-a-sentence"),
+        pytest.param("We take names: select name from people;", "select name from people", id="small-amid-a-sentence"),
         pytest.param("", None, id="nothing"),
     ],
 )
@@ -105,6 +108,20 @@ def test_a_model_that_thinks_aloud_is_taken_at_its_last_word(
 ) -> None:
     assert extract_sql(answer, "fenced") == fenced
     assert extract_sql(answer, "after-thinking") == after_thinking
+
+
+@pytest.mark.parametrize(
+    ("sql", "bare"),
+    [
+        pytest.param("SELECT 1 -- one\nFROM t", "SELECT 1\nFROM t", id="behind"),
+        pytest.param("-- all\nSELECT 1\n  -- and\n  , 2", "SELECT 1\n  , 2", id="lines-of-their-own"),
+        pytest.param("SELECT a/* b */FROM t /* end */", "SELECT a FROM t", id="within"),
+        pytest.param("SELECT '--', '/* it''s */', \"a--b\"", "SELECT '--', '/* it''s */', \"a--b\"", id="in-strings-and-names"),
+        pytest.param("SELECT $x$ -- $x$, $$/**/$$ -- z", "SELECT $x$ -- $x$, $$/**/$$", id="in-dollar-quotes"),
+    ],
+)  # fmt: skip
+def test_comments_are_left_out_and_nothing_else(sql: str, bare: str) -> None:
+    assert without_comments(sql) == bare
 
 
 @given(st.text(alphabet="SELECT with'\";-/*`\n<think>ab ", max_size=200))
