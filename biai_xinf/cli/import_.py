@@ -22,7 +22,7 @@ from biai_xinf.imported import Held, Imported, find_imported, without_imported
 from biai_xinf.needs import need_of
 from biai_xinf.ollama_import import Import, ImportRole, plan_import, uid_of
 from biai_xinf.ollama_store import StoredModel, find_store, full_name
-from biai_xinf.plan import Plan
+from biai_xinf.plan import Action, Plan
 from biai_xinf.reconcile import Outcome, carry_out, prepare
 from biai_xinf.specs import EngineRecipe
 from biai_xinf.state import Desired, DesiredModel
@@ -67,15 +67,27 @@ def ollama(
     wanted = [one for one in found.values() if not isinstance(one, CannotImport)]
     if tags and refused:
         raise refused[0]
-    if not as_json:
-        show(_overview(found))
-    elif dry_run or not wanted:
-        show_json({"models": [_data(tag, one) for tag, one in found.items()]})
-    if dry_run or not wanted:
-        say(f"nothing was changed; next: biai-xinf import ollama {' '.join(found)}" if wanted else "nothing to import")
-        return
     told = role is not None or context is not None
     new = [one for one in wanted if isinstance(one, Import) and (told or not imported.is_written(one))]
+    data = [_data(tag, one) for tag, one in found.items()]
+    if not as_json:
+        show(_overview(found, new))
+    if dry_run or not wanted:
+        _end_here([one.stored.tag if isinstance(one, Import) else one.tag for one in wanted])
+        if as_json:
+            show_json({"models": data})
+        return
+    plan, outcomes = _serve(ctx.obj, wanted, new, yes)
+    if as_json:
+        show_json({"models": data, **as_data(plan, outcomes)})
+    if plan.refused or any(outcome.error for outcome in outcomes):
+        ctx.exit(1)
+
+
+def _serve(
+    endpoint: str | None, wanted: Sequence[Import | Imported], new: Sequence[Import], yes: bool
+) -> tuple[Plan, tuple[Outcome, ...]]:
+    """Write what is new, and bring all of it up as `launch` does; asks before the first thing it changes."""
     if new:
         _ask(yes, [one.uid for one in new])
     # Weights that a tag had before are running still, and are replaced.
@@ -83,7 +95,7 @@ def ollama(
     for one in new:
         _say_how_it_is_held(one, imported.write(one))
     desired = Desired(models=tuple(_desired(one, pulled_again) for one in wanted))
-    with connect_or_start(ctx.obj) as client:
+    with connect_or_start(endpoint) as client:
         _, plan = prepare(client, desired)
         say(plan_text(plan))
         say()
@@ -91,15 +103,13 @@ def ollama(
             _ask(yes, [change.uid for change in plan.changes])
         with board() as row, engine_words(client):
             outcomes = carry_out(client, plan, desired, lambda change: row(change.uid))
-        _say_what_is_true_now(client, plan, outcomes, desired)
+        _say_what_is_true_now(client, plan, outcomes, new)
+    _say_how_a_cluster_file_has_them(desired)
     ready = {outcome.change.uid for outcome in outcomes if outcome.error is None}
     for one in new:
         if one.uid in ready:
             imported.drop_older(one)
-    if as_json:
-        show_json({"models": [_data(tag, one) for tag, one in found.items()], **as_data(plan, outcomes)})
-    if plan.refused or len(ready) < len(outcomes):
-        ctx.exit(1)
+    return plan, outcomes
 
 
 def _find(given: Path | None, tags: Sequence[str], role: ImportRole | None, context: int | None) -> dict[str, _Found]:
@@ -165,11 +175,11 @@ def _desired(one: Import | Imported, pulled_again: Collection[str]) -> DesiredMo
 # What is shown
 
 
-def _overview(found: Mapping[str, _Found]) -> str:
+def _overview(found: Mapping[str, _Found], new: Sequence[Import]) -> str:
     rows = [_row(tag, one) for tag, one in found.items() if isinstance(one, Import)]
     parts = [table(["OLLAMA", "ROLE", "AS", "LOADS", "CONTEXT", "SIZE", "TAKES"], rows)] if rows else []
-    parts += [_details(tag, one) for tag, one in found.items()]
-    return "\n\n".join(parts) or "Ollama's store holds no models"
+    parts += [_details(tag, one, one in new) for tag, one in found.items()]
+    return "\n\n".join(parts) + "\n" if parts else "Ollama's store holds no models"
 
 
 def _row(tag: str, one: Import) -> list[str]:
@@ -186,15 +196,16 @@ def _row(tag: str, one: Import) -> list[str]:
     ]
 
 
-def _details(tag: str, one: _Found) -> str:
+def _details(tag: str, one: _Found, is_new: bool) -> str:
     if isinstance(one, CannotImport):
         hint = [f"    hint: {one.hint}"] if one.hint else []
         return "\n".join([f"! {one.message}", *hint])
     if isinstance(one, Imported):
-        return f"= {tag}\n  + Ollama has it no more; the weights that were imported are here still"
-    here = " (imported already)" if imported.is_written(one) else ""
+        return f"= {tag}  is imported; Ollama has it no more, and the weights are kept here"
+    if not is_new:
+        return f"= {tag}  is imported"
     lines = [f"+ {line}" for line in (f"role {one.spec.role}: {one.because}", *one.carried)]
-    return "\n  ".join([f"{'=' if here else '+'} {tag}{here}", *lines, *(f"- {line}" for line in one.lost)])
+    return "\n  ".join([f"+ {tag}", *lines, *(f"- {line}" for line in one.lost)])
 
 
 def _takes(one: Import) -> str:
@@ -218,15 +229,27 @@ def _say_how_it_is_held(one: Import, held: Held) -> None:
         say(f"{where} (no hard link can be made: {held.reason})")
 
 
-def _say_what_is_true_now(client: Client, plan: Plan, outcomes: Sequence[Outcome], desired: Desired) -> None:
+def _end_here(tags: Sequence[str]) -> None:
+    say(
+        f"nothing was changed; next: biai-xinf import ollama {' '.join(tags)}" if tags else "there is nothing to import"
+    )
+
+
+def _say_what_is_true_now(client: Client, plan: Plan, outcomes: Sequence[Outcome], new: Sequence[Import]) -> None:
     for outcome in outcomes:
         for line in said(outcome):
             say(line)
-    if plan.is_empty and not any(outcome.error for outcome in outcomes):
+    kept = {change.uid for change in plan.changes if change.action is Action.KEEP} & {one.uid for one in new}
+    for uid in sorted(kept):
+        say(f"`{uid}` runs as it was launched; `biai-xinf stop {uid}` and this command again take what is new")
+    if plan.is_empty and not kept and not any(outcome.error for outcome in outcomes):
         say("nothing to do: all of it is imported, and answers right")
     say()
     say(f"OpenAI base URL   {client.endpoint}/v1")
     say(f"Ollama's API      {client.endpoint}")
+
+
+def _say_how_a_cluster_file_has_them(desired: Desired) -> None:
     say("in a cluster file:")
     for want in desired.models:
         say(f'  - {{spec: {want.entry.spec.name}, uid: "{want.uid}"}}')

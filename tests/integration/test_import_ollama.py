@@ -123,6 +123,21 @@ def test_a_tag_that_was_pulled_again_replaces_what_runs(
     assert weights.stat().st_ino == blob.stat().st_ino
 
 
+def test_another_context_is_written_and_what_runs_is_left_alone(
+    fake: FakeXinference, store: OllamaStore, tmp_path: Path, own_home: Path
+) -> None:
+    store.put(TAG, tiny_llm_gguf(tmp_path))
+    at(fake.endpoint, store, TAG, "--yes")
+
+    result = at(fake.endpoint, store, TAG, "--context", "1024", "--yes")
+    again = at(fake.endpoint, store, TAG)
+
+    assert f"`{TAG}` runs as it was launched; `biai-xinf stop {TAG}` and this command again" in result.stderr
+    assert fake.models[TAG].body["context_length"] == 2048
+    assert "context: 1024" in (own_home / "specs" / f"{SPEC}.yaml").read_text()
+    assert "nothing to do" in again.stderr
+
+
 def test_a_model_that_answers_wrong_is_not_left_as_ready(
     fake: FakeXinference, store: OllamaStore, tmp_path: Path
 ) -> None:
