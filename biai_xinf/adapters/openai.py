@@ -140,19 +140,28 @@ def _reach(at: Endpoint, name: str) -> tuple[Client, Served]:
 
 def _transport(endpoint: str) -> dict[str, Any]:
     """How `endpoint` is reached: by the environment's proxy, if any, but never by one to this machine itself."""
-    proxies, bundle = proxies_to(endpoint), ca_bundle()
+    proxies = proxies_to(endpoint)
+    proxy = proxies.get(endpoint.partition(":")[0]) or proxies.get("all")
     return {
         # The environment is read here instead: httpx would send 127.0.0.1 to HTTP_PROXY.
         "trust_env": False,
-        "proxy": proxies.get(endpoint.partition(":")[0]) or proxies.get("all"),
-        "verify": ssl.create_default_context(cafile=bundle) if bundle else True,
+        "proxy": proxy,
+        "verify": _certificates() if "https:" in (endpoint[:6], (proxy or "")[:6]) else False,
         "follow_redirects": False,
     }
+
+
+def _certificates() -> ssl.SSLContext | bool:
+    """Whose signatures are trusted. To load them takes 30 ms, too long where nothing is encrypted."""
+    bundle = ca_bundle()
+    return ssl.create_default_context(cafile=bundle) if bundle else True
 
 
 # `openai` stands on httpx2 since 3.0 and stood on httpx before.
 _httpx = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 _UNANSWERED = (_httpx.ReadTimeout, _httpx.WriteTimeout)
+# What comes out of a stream that was cut off.
+BrokeOff = _httpx.TransportError
 
 
 class _Http(openai.DefaultHttpxClient):

@@ -16,12 +16,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from biai_xinf import prompting
+from biai_xinf.adapters.fallback import answer_tokens, find_all, is_gone, next_may_answer, nothing_said, spoken
 from biai_xinf.adapters.openai import Endpoint, openai
-from biai_xinf.adapters.served import Served, find_served
+from biai_xinf.adapters.served import Served
 from biai_xinf.adapters.sqlgate import Gate
-from biai_xinf.errors import MissingExtra, NotFound, QuestionFailed
+from biai_xinf.errors import MissingExtra, QuestionFailed
 from biai_xinf.specs import Prompt, SqlSpec
-from biai_xinf.transport import failure
 
 try:
     from vanna.base import VannaBase
@@ -36,7 +36,6 @@ Messages = Sequence[Mapping[str, str]]
 
 # As long as Vanna's own clients wait.
 TIMEOUT_S = 240.0
-ANSWER_TOKENS = 1024
 
 
 class Settings(BaseModel):
@@ -98,11 +97,11 @@ class XinferenceChat(VannaBase):  # type: ignore[misc]  # Vanna has no types
         for served in models:
             try:
                 return self._ask(client, served, messages)
-            except (openai.APIConnectionError, openai.APIStatusError) as error:
-                if _is_gone(error):
+            except openai.APIError as error:
+                if is_gone(error):
                     # Another model may serve the role by now.
                     self._connected = None
-                elif isinstance(error, openai.APIStatusError) and error.status_code < 500:
+                if not next_may_answer(error):
                     raise
                 failures.append(error)
         raise failures[0]
@@ -169,24 +168,18 @@ class XinferenceChat(VannaBase):  # type: ignore[misc]  # Vanna has no types
         if self._connected is None:
             client = self._endpoint.xinference()
             names = (self._settings.model, *self._settings.fallback_models)
-            self._connected = self._endpoint.sync_client(client), _served(client, names)
+            self._connected = self._endpoint.sync_client(client), find_all(client, names)
         return self._connected
 
     def _ask(self, client: openai.OpenAI, served: Served, messages: Sequence[Any]) -> str:
-        tokens = self._settings.answer_tokens or _defaults(served).get("max_tokens", ANSWER_TOKENS)
+        tokens = answer_tokens(served, self._settings.answer_tokens)
         answer = client.chat.completions.create(
             model=served.uid, messages=list(messages), temperature=self._settings.temperature, max_tokens=tokens
         )
         choice = answer.choices[0]
-        said = _after_reasoning(served, choice.message.content or "")
-        if said:
+        if said := spoken(served, choice.message.content or ""):
             return said
-        if choice.finish_reason == "length":
-            raise QuestionFailed(
-                f"`{served.uid}` was cut off at {tokens} tokens, before its answer began",
-                hint="`answer_tokens` in Vanna's config allows more",
-            )
-        raise QuestionFailed(f"`{served.uid}` gave an empty answer")
+        raise nothing_said(served, tokens, choice.finish_reason, "`answer_tokens` in Vanna's config")
 
 
 class _Budget:
@@ -235,39 +228,6 @@ def _by_contract(
         schema = "\n\n".join(filter(None, (schema, evidence)))
     *system, user = prompting.messages(prompt, dialect=dialect, schema=schema, question=question, evidence=evidence)
     return [*system, *turns, user]
-
-
-def _after_reasoning(served: Served, said: str) -> str:
-    """What follows the reasoning; nothing where a model that always reasons was cut off before it ended."""
-    spec = served.spec
-    if isinstance(spec, SqlSpec) and spec.prompt.answer == "after-thinking" and "</think>" not in said:
-        return ""
-    return prompting.without_thinking(said).strip()
-
-
-def _is_gone(error: openai.APIError) -> bool:
-    """Whether no such model runs any more, in OpenAI's words or in those of an Xinference without our extension."""
-    if not isinstance(error, openai.APIStatusError):
-        return False
-    detail = error.body.get("detail") if isinstance(error.body, dict) else None
-    return isinstance(failure(error.status_code, str(detail)), NotFound)
-
-
-def _served(client: Any, names: Sequence[str]) -> Sequence[Served]:
-    found: list[Served] = []
-    missing: list[NotFound] = []
-    for name in names:
-        try:
-            found.append(find_served(client, name))
-        except NotFound as error:
-            missing.append(error)
-    if not found:
-        raise missing[0]
-    return found
-
-
-def _defaults(served: Served) -> Mapping[str, Any]:
-    return served.spec.defaults if served.spec is not None else {}
 
 
 def _read(config: Mapping[str, Any]) -> Settings:
