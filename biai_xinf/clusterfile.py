@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, model_validator
 
 from biai_xinf import yamlfile
-from biai_xinf.catalogue import Catalogue, find
+from biai_xinf.catalogue import Catalogue, Entry, find
 from biai_xinf.endpoint import parse_endpoint
 from biai_xinf.errors import BadFile, UnknownName, Unreachable
-from biai_xinf.specs import Name
+from biai_xinf.pins import EmbedderPin, pin_of
+from biai_xinf.specs import EmbeddingSpec, Name
 from biai_xinf.state import Desired, DesiredModel
 from biai_xinf.strict import Strict
 
@@ -83,6 +84,7 @@ class FileModel(Strict):
     parallel: int | None = Field(None, gt=0, description="requests one replica serves at once; the recipe's otherwise")
     where: Where = Where()
     policy: Literal["spread", "pack"] = "spread"
+    pin: EmbedderPin | None = Field(None, description="what the vectors of an embedder have to be")
 
     @property
     def served_as(self) -> str:
@@ -138,6 +140,8 @@ def _desired(path: Path, file: ClusterFile, number: int, catalogue: Catalogue) -
             entry.recipe(name)
         place = ("models", number, "where")
         workers = _workers(file, model.where)
+        place = ("models", number, "pin")
+        _can_be_met(entry, model.pin)
     except UnknownName as error:
         raise BadFile(f"{yamlfile.where(path, place)}: {error.message}", hint=error.hint) from error
     return DesiredModel(
@@ -150,7 +154,22 @@ def _desired(path: Path, file: ClusterFile, number: int, catalogue: Catalogue) -
         context=model.context,
         parallel=model.parallel,
         workers=workers,
+        pin=model.pin,
     )
+
+
+def _can_be_met(entry: Entry, pin: EmbedderPin | None) -> None:
+    """UnknownName where no recipe of the spec could ever make such vectors: a pin of another model, or mistyped."""
+    if pin is None:
+        return
+    if not isinstance(entry.spec, EmbeddingSpec):
+        raise UnknownName(f"`{entry.spec.name}` is for {entry.spec.role}: only an embedder has a pin")
+    made = [pin_of(entry.spec, recipe) for recipe in entry.spec.recipes]
+    differences = [pin.differences(one) for one in made]
+    if all(differences):
+        nearest = min(differences, key=len)
+        hint = f"it has {', '.join(f'`{name}`' for name in dict.fromkeys(map(str, made)))}"
+        raise UnknownName(f"no recipe of `{entry.spec.name}` makes {' and '.join(nearest)}", hint=hint)
 
 
 def _workers(file: ClusterFile, where: Where) -> frozenset[str] | None:

@@ -12,6 +12,7 @@ from biai_xinf.endpoint import is_loopback
 from biai_xinf.errors import Forbidden, NotFound, XinferenceError
 from biai_xinf.hardware import Gpu, Worker
 from biai_xinf.hub import hub_from_here
+from biai_xinf.pins import read_pins
 from biai_xinf.state import Cluster, Desired, ObservedModel, Offers, Phase, Replica, Server, Weights
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ def observe(client: Client, desired: Desired | None = None, *, with_facts: bool 
     recipes, upstreams = _apart(candidates) if candidates else ([], False)
     facts = _facts(client) if recipes or with_facts else {}
     workers = tuple(worker_of(address, status, facts.get(address)) for address, status in hardware.items())
+    pins = read_pins(client.endpoint) if desired else ()
     if not candidates:
-        return Cluster(client.endpoint, here, workers, models, uptime=status.uptime)
+        return Cluster(client.endpoint, here, workers, models, uptime=status.uptime, pins=pins)
     extension = client.extension() if upstreams else None
     return Cluster(
         client.endpoint,
@@ -60,6 +62,7 @@ def observe(client: Client, desired: Desired | None = None, *, with_facts: bool 
         hub=hub_from_here() if here and any(recipe.model_path is None for _, recipe in recipes) else None,
         extension=extension.biai_xinf if extension else None,
         uptime=status.uptime,
+        pins=pins,
     )
 
 

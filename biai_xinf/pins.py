@@ -47,8 +47,7 @@ class EmbedderPin(Strict):
     document_prefix: str = ""
 
     def __str__(self) -> str:
-        weights = [self.model_name, self.model_format, self.quantization]
-        return " ".join(part for part in weights if part)
+        return " ".join(part for name in _WEIGHTS if (part := getattr(self, name)))
 
     @property
     def described(self) -> str:
@@ -59,17 +58,27 @@ class EmbedderPin(Strict):
         return f"{self}{pooled}{marked}{asked}"
 
     def differences(self, other: EmbedderPin) -> list[str]:
-        """What of `other` is not as pinned, each fact as it is pinned and as it is there. Case does not count."""
-        facts = [(name, getattr(self, name), getattr(other, name)) for name in _OF_THE_MODEL]
-        return [
-            f"{name.removeprefix('model_')} {pinned}, not {'told' if found is None else found}"
-            for name, pinned, found in facts
-            if pinned is not None and (found is None or str(pinned).casefold() != str(found).casefold())
-        ]
+        """What of `other` is not as pinned, each as it is pinned and as it is there. Case does not count.
+
+        The prefixes are the application's part: it goes on with those that are in the vectors.
+        """
+        found = []
+        weights = [(getattr(self, name), getattr(other, name)) for name in _WEIGHTS]
+        if any(_differ(*pair) for pair in weights):
+            untold = ", of which no more is told" if any(pin and there is None for pin, there in weights) else ""
+            found.append(f"{self}, not {other}{untold}")
+        if _differ(self.pooling, other.pooling):
+            found.append(f"{self.pooling} pooling, not {other.pooling or 'one that is not told'}")
+        if self.dimensions != other.dimensions:
+            found.append(f"{self.dimensions} dimensions, not {other.dimensions}")
+        return found
 
 
-# The prefixes are the application's part: it puts those of the pin before the texts, whatever a spec says later.
-_OF_THE_MODEL = ("model_name", "model_format", "quantization", "pooling", "dimensions")
+_WEIGHTS = ("model_name", "model_format", "quantization")
+
+
+def _differ(pinned: str | None, found: str | None) -> bool:
+    return pinned is not None and (found is None or pinned.casefold() != found.casefold())
 
 
 class Pinned(Strict):
@@ -90,7 +99,8 @@ class Pinned(Strict):
         """Whose vectors are meant, for a sentence."""
         if not self.collections:
             return f"the vectors that an application has of `{self.model_uid}`"
-        return f"the vectors of {' and '.join(f'`{name}`' for name in self.collections)}"
+        *others, last = (f"`{name}`" for name in self.collections)
+        return f"the vectors of {', '.join(others)} and {last}" if others else f"the vectors of {last}"
 
 
 def redo_command(uid: str, store: str | None = None) -> str:

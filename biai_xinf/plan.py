@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from biai_xinf.errors import NothingFits, UidTaken
+from biai_xinf.errors import NothingFits, OtherVectors, UidTaken
 from biai_xinf.launches import launch_of, share_threads, upstream_of
 from biai_xinf.memory import Device, Ledger, ledger
-from biai_xinf.resolve import Resolution, Wish, recipe_running, resolve
+from biai_xinf.resolve import Resolution, Wish, how_to_embed_anew, other_vectors, recipe_running, resolve
 from biai_xinf.scaling import replicas_there, scale
 from biai_xinf.specs import EngineRecipe, Recipe, UpstreamRecipe
 from biai_xinf.state import Cluster, Desired, DesiredModel, Launch, ObservedModel, Scaling, UpstreamLaunch
@@ -45,10 +45,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Refused:
-    """A model of which no recipe fits, or whose uid runs something else; and why."""
+    """A model of which no recipe fits, whose uid runs something else, or makes other vectors; and why."""
 
     uid: str
-    error: NothingFits | UidTaken
+    error: NothingFits | UidTaken | OtherVectors
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def make_plan(desired: Desired, cluster: Cluster) -> Plan:
     """The plan from `cluster` to `desired`; all models draw their memory from one ledger, together.
 
     What does not fit, or whose uid runs something else, is refused while the others are planned; a model that is
-    asked for alone raises NothingFits or UidTaken.
+    asked for alone raises NothingFits, UidTaken or OtherVectors.
     """
     desired, unmanaged = _pruned(desired, cluster)
     looks = [_look(want, cluster) for want in desired.models]
@@ -190,6 +190,8 @@ def _look(want: DesiredModel, cluster: Cluster) -> Change | _Asked | _Uneven | R
     running = recipe_running(want, model)
     if running is None and not want.upgrade:
         return Refused(want.uid, _taken(want, model))
+    if running is not None and not want.upgrade and (others := other_vectors(want, running, cluster)) is not None:
+        return Refused(want.uid, _other_vectors(want, model, others, cluster))
     if running is not None and want.allows(running.name) and not want.upgrade:
         if isinstance(running, EngineRecipe) and model.replicas and len(replicas_there(model)) != want.replicas:
             return _Uneven(want, running, model)
@@ -230,6 +232,13 @@ def _taken(want: DesiredModel, model: ObservedModel) -> UidTaken:
     return UidTaken(
         f"`{want.uid}` runs {_describe(model)}, which is no recipe of `{want.entry.spec.name}`",
         hint=f"`biai-xinf stop {want.uid}` stops it, `--uid NAME` launches beside it, `--upgrade` replaces it",
+    )
+
+
+def _other_vectors(want: DesiredModel, model: ObservedModel, others: str, cluster: Cluster) -> OtherVectors:
+    return OtherVectors(
+        f"`{want.uid}` runs {_describe(model)}, but {others}",
+        hint=f"stopped and launched again, it takes what made them; {how_to_embed_anew(want, cluster)}",
     )
 
 

@@ -16,7 +16,8 @@ from biai_xinf.allocate import Item, Taken, allocate
 from biai_xinf.errors import NothingFits
 from biai_xinf.forms import forms_of
 from biai_xinf.memory import Form, Ledger, Placement
-from biai_xinf.specs import EngineRecipe, ModelSpec, Recipe, UpstreamRecipe
+from biai_xinf.pins import Pinned, how_to_redo, pin_of, redo_command
+from biai_xinf.specs import EmbeddingSpec, EngineRecipe, ModelSpec, Recipe, UpstreamRecipe
 from biai_xinf.state import Cluster, DesiredModel, ObservedModel, Server, Weights
 from biai_xinf.upstreams import Uid
 
@@ -78,7 +79,7 @@ def resolve(wishes: Sequence[Wish], cluster: Cluster, ledger: Ledger) -> tuple[R
         tuple(_judge(wish, recipe, cluster, ledger) for recipe in wish.want.entry.spec.recipes) for wish in wishes
     ]
     taken = allocate([_item(wish, judged) for wish, judged in zip(wishes, judgements, strict=True)], ledger)
-    outcome = _Outcome(tuple(wishes), taken, ledger)
+    outcome = _Outcome(tuple(wishes), taken, ledger, cluster)
     return tuple(_resolution(index, judged, outcome) for index, judged in enumerate(judgements))
 
 
@@ -130,12 +131,34 @@ def same_weights(one: Weights, other: Weights) -> bool:
     return one.model_name == other.model_name and all(a == b for a, b in pairs if a is not None and b is not None)
 
 
+def pins_of(want: DesiredModel, cluster: Cluster) -> tuple[Pinned, ...]:
+    """What the vectors of an embedder have to be: as its wish says, else as this user's applications have them."""
+    if want.pin is not None:
+        return (Pinned(endpoint=cluster.endpoint, model_uid=want.uid, pin=want.pin),)
+    return tuple(pinned for pinned in cluster.pins if pinned.model_uid == want.uid)
+
+
+def other_vectors(want: DesiredModel, recipe: Recipe, cluster: Cluster) -> str | None:
+    """Why a recipe's vectors do not belong with those that are stored, if they do not."""
+    spec = want.entry.spec
+    if not isinstance(spec, EmbeddingSpec):
+        return None
+    made = pin_of(spec, recipe)
+    for pinned in pins_of(want, cluster):
+        if found := pinned.pin.differences(made):
+            whose = "its pin" if want.pin is not None else pinned.whose
+            return f"{whose} {'wants' if want.pin is not None else 'want'} {' and '.join(found)}"
+    return None
+
+
 def _judge(wish: Wish, recipe: Recipe, cluster: Cluster, ledger: Ledger) -> Judgement:
     want = wish.want
     if not want.allows(recipe.name):
         return f"{' or '.join(f'`{name}`' for name in want.recipes or ())} was asked for"
     if recipe.demonstration and not want.allow_demonstration:
         return "only a demonstration; ask for it by name"
+    if (others := other_vectors(want, recipe, cluster)) is not None:
+        return others
     if recipe == wish.running:
         return ()
     if isinstance(recipe, UpstreamRecipe):
@@ -160,16 +183,18 @@ class _Outcome:
     wishes: tuple[Wish, ...]
     taken: tuple[Taken | None, ...]
     left: Ledger
+    cluster: Cluster
 
 
 def _resolution(index: int, judgements: Sequence[Judgement], outcome: _Outcome) -> Resolution | NothingFits:
-    spec, taken = outcome.wishes[index].want.entry.spec, outcome.taken[index]
+    want, taken = outcome.wishes[index].want, outcome.taken[index]
+    spec = want.entry.spec
     verdicts = [
         Verdict(recipe, _reason(index, number, judged, outcome))
         for number, (recipe, judged) in enumerate(zip(spec.recipes, judgements, strict=True))
     ]
     if taken is None:
-        return _nothing_fits(spec, verdicts)
+        return _nothing_fits(want, verdicts, outcome.cluster)
     recipe = spec.recipes[taken.choice]
     placed = None
     if taken.form is not None and isinstance(recipe, EngineRecipe):
@@ -243,11 +268,26 @@ def _out_of_reach(recipe: EngineRecipe, cluster: Cluster) -> str | None:
     return f"its weights are not in the cache, and {cluster.hub.host} is out of reach"
 
 
-def _nothing_fits(spec: ModelSpec, verdicts: list[Verdict]) -> NothingFits:
+def _nothing_fits(want: DesiredModel, verdicts: list[Verdict], cluster: Cluster) -> NothingFits:
     told = by_reason(verdicts)
     width = max(len(names) for names, _ in told)
+    hint = "`biai-xinf doctor` shows what each worker offers"
+    if any(other_vectors(want, verdict.recipe, cluster) == verdict.reason for verdict in verdicts if verdict.reason):
+        hint += f"; {_how_to_let_go(want, cluster)}"
     return NothingFits(
-        f"no recipe of `{spec.name}` fits this cluster",
+        f"no recipe of `{want.entry.spec.name}` fits this cluster",
         details=[f"{names + ':':<{width + 1}} {reason}" for names, reason in told],
-        hint="`biai-xinf doctor` shows what each worker offers",
+        hint=hint,
     )
+
+
+def how_to_embed_anew(want: DesiredModel, cluster: Cluster) -> str:
+    """How a pinned embedder's vectors become those of another recipe, as the end of a hint."""
+    if want.pin is not None:
+        return f"`{redo_command(want.uid)}` makes them anew, once the cluster file has another `pin`"
+    return how_to_redo(want.uid, pins_of(want, cluster))
+
+
+def _how_to_let_go(want: DesiredModel, cluster: Cluster) -> str:
+    first = "a cluster file without its `pin`" if want.pin else f"`biai-xinf embeddings release {want.uid}`"
+    return f"{first} lets others be taken, then {how_to_embed_anew(want, cluster)}"

@@ -12,6 +12,7 @@ from biai_xinf.memory import Policy
 if TYPE_CHECKING:
     # Only named here: `status` starts faster without the catalogue.
     from biai_xinf.catalogue import Entry
+    from biai_xinf.pins import EmbedderPin, Pinned
     from biai_xinf.specs import ModelType
     from biai_xinf.upstreams import Upstream
 
@@ -89,7 +90,7 @@ class Cluster:
     """Everything one sweep of reads told about a cluster. `None` marks what was not told.
 
     `extension` is the version of the endpoint's extension; asked for only where a recipe needs it. `uptime` is that
-    of the supervisor, in seconds.
+    of the supervisor, in seconds. `pins` are the vectors that this user's applications have of its models.
     """
 
     endpoint: str
@@ -101,6 +102,7 @@ class Cluster:
     hub: Hub | None = None
     extension: str | None = None
     uptime: int | None = None
+    pins: tuple[Pinned, ...] = ()
 
     @property
     def upstreams(self) -> tuple[ObservedModel, ...]:
@@ -118,7 +120,8 @@ class DesiredModel:
 
     A running recipe is kept though a better one fits, unless `upgrade` asks for it. `context` (tokens one request may
     hold) and `parallel` (requests one replica serves at once) are the recipe's where they are None. `workers` are the
-    addresses it may run on, None: any.
+    addresses it may run on, None: any. `pin` is what an embedder's vectors have to be, whatever this user's
+    applications have of it.
     """
 
     uid: str
@@ -131,6 +134,7 @@ class DesiredModel:
     context: int | None = None
     parallel: int | None = None
     workers: frozenset[str] | None = None
+    pin: EmbedderPin | None = None
 
     def allows(self, recipe: str) -> bool:
         """Whether the recipe of that name may be taken."""

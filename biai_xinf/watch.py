@@ -17,7 +17,7 @@ from typing import Literal
 from biai_xinf import pulse
 from biai_xinf.attendance import Attendance
 from biai_xinf.client import Client
-from biai_xinf.errors import AuthFailed, BiaiXinfError, NothingFits, UidTaken, XinferenceError
+from biai_xinf.errors import AuthFailed, BadFile, BiaiXinfError, NothingFits, OtherVectors, UidTaken, XinferenceError
 from biai_xinf.observe import observe
 from biai_xinf.patience import Patience
 from biai_xinf.plan import Action, Change, Plan, make_plan
@@ -89,11 +89,15 @@ class Watch:
         try:
             cluster = self._look()
             plan = make_plan(self._desired, cluster)
-        except (NothingFits, UidTaken) as error:
+        except (NothingFits, OtherVectors, UidTaken) as error:
             self._tell(self._desired.models[0].uid, error.message, "refused", error.details)
             return
         except AuthFailed:
             raise
+        except BadFile as error:
+            # `pins.json` of our home: nothing is launched while nobody knows what its vectors have to be.
+            self._tell(None, error.message)
+            return
         except XinferenceError as error:
             self.seen = replace(self.seen, reachable=False)
             self._tell(None, error.message)

@@ -126,7 +126,7 @@ class XinferenceEmbeddingFunction(chromadb.EmbeddingFunction):  # type: ignore[m
         old, new = _Config.model_validate(dict(old_config)), _Config.model_validate(dict(new_config))
         if old.pin and new.pin and (found := old.pin.differences(new.pin)):
             hint = f"`{redo_command(new.model)}` makes them anew"
-            raise OtherVectors(f"the vectors were made by {old.pin}, not by {new.pin}", details=found, hint=hint)
+            raise OtherVectors(f"the vectors want {' and '.join(found)}", hint=hint)
 
     def default_space(self) -> str:
         """By their angle: what the embedders of our catalogue were trained for."""

@@ -114,15 +114,14 @@ class Seen:
         found = pinned.pin.differences(self.pin)
         if not found and pinned.sample is not None:
             near = cosine(decoded(pinned.sample), self.sample)
-            found = [f"a sample's vector at cosine {near:.4f}, not 1"] if near < SAME_VECTOR else []
+            found = [f"a sample's vector as it was, not at cosine {near:.4f} of it"] if near < SAME_VECTOR else []
         return found
 
     def refuse_if_unlike(self, pinned: Pinned) -> None:
         """OtherVectors where what it makes does not belong with what was pinned."""
         if found := self.unlike(pinned):
             raise OtherVectors(
-                f"{pinned.whose} were made by {pinned.pin}, and `{self.uid}` is {self.pin}, which makes others",
-                details=found,
+                f"{pinned.whose} want {' and '.join(found)}: `{self.uid}` makes others",
                 hint=f"launch what made them, or {how_to_redo(self.uid, [pinned])}",
             )
 
@@ -215,7 +214,9 @@ def _see(source: Source) -> Seen:
         raise NotFound(f"`{model.id}` makes no vectors: Xinference runs it as {model.model_type}")
     spec = _spec(model, found.spec, source.spec)
     (sample,) = _ask(source, model.id, [SAMPLE_TEXT])
-    pin = pin_of_served(model.model_name or model.id, model.model_format, model.quantization, len(sample), spec)
+    # Xinference itself calls an upstream by its uid.
+    name = model.upstream.servers[0].model if model.upstream else model.model_name or model.id
+    pin = pin_of_served(name, model.model_format, model.quantization, len(sample), spec)
     return Seen(endpoint, model.id, pin, tuple(sample))
 
 

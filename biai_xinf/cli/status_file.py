@@ -12,7 +12,7 @@ from biai_xinf.cli.render import plan_data
 from biai_xinf.cli.status import as_data, gpu_memory, worker_memory
 from biai_xinf.cli.wished import connect_to, from_file
 from biai_xinf.clusterfile import ClusterFile
-from biai_xinf.errors import NothingFits, UidTaken
+from biai_xinf.errors import NothingFits, OtherVectors, UidTaken
 from biai_xinf.memory import Need
 from biai_xinf.needs import need_of
 from biai_xinf.observe import observe
@@ -67,7 +67,7 @@ class Row:
 def _plan(desired: Desired, cluster: Cluster) -> Plan:
     try:
         return make_plan(desired, cluster)
-    except (NothingFits, UidTaken) as error:
+    except (NothingFits, OtherVectors, UidTaken) as error:
         # What one model is asked for alone is refused at once.
         (only,) = desired.models
         others = tuple(model.uid for model in cluster.models if model.uid != only.uid)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from biai_xinf.clusterfile import ClusterFile
 from biai_xinf.doctor.finding import Check, Verdict, doubtful, ill, listed, skipped, well
+from biai_xinf.doctor.models import made_by
 from biai_xinf.doctor.sight import Seen
+from biai_xinf.pins import redo_command
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,24 @@ def _models(compared: Compared) -> Verdict:
     return well(f"{total} of {total} run")
 
 
+def _pins(compared: Compared) -> Verdict:
+    pinned = [wanted for wanted in compared.file.models if wanted.pin is not None]
+    if not pinned:
+        return skipped("the file pins no embedder")
+    running = {model.uid: model for model in compared.seen.models if model.phase == "ready"}
+    other = {
+        wanted.served_as: f"`{wanted.served_as}` wants {' and '.join(found)}"
+        for wanted in pinned
+        if wanted.pin and (model := running.get(wanted.served_as))
+        if (found := wanted.pin.differences(made_by(model, wanted.pin)))
+    }
+    if other:
+        again = " and ".join(f"`{redo_command(uid)}`" for uid in other)
+        hint = f"launch what the file pins; or take the pin out, and {again} where vectors are stored"
+        return ill(f"what runs makes other vectors than the file pins: {'; '.join(other.values())}", hint)
+    return well(f"{len(pinned)} embedders make the vectors that the file pins")
+
+
 def _unmanaged(compared: Compared) -> Verdict:
     named = {model.served_as for model in compared.file.models}
     others = [f"`{one.uid}`" for one in compared.seen.models if one.uid not in named and not one.is_upstream]
@@ -73,5 +93,6 @@ AGAINST_FILE: tuple[Check[Compared], ...] = (
     Check("file-endpoint", _endpoint, "file", quiet=False),
     Check("file-workers", _workers, "file", quiet=False),
     Check("file-models", _models, "file", quiet=False),
+    Check("file-pins", _pins, "file"),
     Check("file-unmanaged", _unmanaged, "file", quiet=False),
 )

@@ -7,7 +7,9 @@ from collections import Counter
 from biai_xinf import wire
 from biai_xinf.doctor.finding import Check, Verdict, doubtful, ill, listed, skipped, unknown, well
 from biai_xinf.doctor.sight import Seen
-from biai_xinf.errors import XinferenceError
+from biai_xinf.errors import BadFile, XinferenceError
+from biai_xinf.pins import EmbedderPin, how_to_redo
+from biai_xinf.state import ObservedModel
 
 # A launch takes half a minute at least, and minutes to read large weights; a download shows progress.
 STUCK_S, STILL = 10 * 60, 0.01
@@ -138,6 +140,37 @@ def _lost(seen: Seen) -> Verdict:
     return well("nothing that was launched is gone")
 
 
+def _embedders(seen: Seen) -> Verdict:
+    """What applications of this user keep vectors of, against what runs."""
+    if isinstance(seen.pins, BadFile):
+        return unknown(seen.pins.message, seen.pins.hint)
+    if not seen.pins:
+        return skipped("no application of this user keeps vectors of its models")
+    running = {model.uid: model for model in seen.models if model.phase == "ready"}
+    other, away = {}, []
+    for pinned in seen.pins:
+        model = running.get(pinned.model_uid)
+        if model is None:
+            away.append(f"`{pinned.model_uid}` does not run, and nothing else can search {pinned.whose}")
+        elif found := pinned.pin.differences(made_by(model, pinned.pin)):
+            other[f"`{model.uid}` does not make {pinned.whose}: they want {' and '.join(found)}"] = pinned
+    if other:
+        hints = [f"launch what made them, or {how_to_redo(pinned.model_uid, [pinned])}" for pinned in other.values()]
+        return ill("; ".join([*other, *away]), "; ".join(dict.fromkeys(hints)))
+    if away:
+        return doubtful("; ".join(away), "`biai-xinf launch` starts it again, by a recipe that makes the same vectors")
+    uids = listed(dict.fromkeys(f"`{pinned.model_uid}`" for pinned in seen.pins))
+    return well(f"{uids} runs as what made the vectors that are stored")
+
+
+def made_by(model: ObservedModel, pin: EmbedderPin) -> EmbedderPin:
+    """The pin with what is seen of the model: how it pools, and how long its vectors are, only answers tell."""
+    weights = model.weights
+    name = model.servers[0].model if model.servers else weights.model_name if weights else model.uid
+    told = (weights.model_format, weights.quantization) if weights else (None, None)
+    return pin.model_copy(update={"model_name": name, "model_format": told[0], "quantization": told[1]})
+
+
 def _upstreams(seen: Seen) -> Verdict:
     if seen.upstreams is None:
         return skipped("only the extension serves them")
@@ -186,4 +219,5 @@ MODELS: tuple[Check[Seen], ...] = (
     Check("serving", _serving, "serving"),
     Check("lost-models", _lost, "lost"),
     Check("upstreams", _upstreams, "upstreams", quiet=False),
+    Check("embedders", _embedders, "embedders"),
 )

@@ -17,9 +17,10 @@ from biai_xinf.client import Client
 from biai_xinf.credentials import Credentials, saved_credentials
 from biai_xinf.doctor.finding import Answer
 from biai_xinf.endpoint import is_loopback
-from biai_xinf.errors import BiaiXinfError, NoExtension, XinferenceError
+from biai_xinf.errors import BadFile, BiaiXinfError, NoExtension, XinferenceError
 from biai_xinf.hardware import Worker
 from biai_xinf.observe import observe, worker_of
+from biai_xinf.pins import Pinned, read_pins
 from biai_xinf.state import Hub, ObservedModel
 
 T = TypeVar("T")
@@ -108,6 +109,7 @@ class Seen:
     instances: tuple[wire.Instance, ...] = ()
     listed: frozenset[str] = frozenset()
     progress: Mapping[str, float | None] = field(default_factory=dict)
+    pins: tuple[Pinned, ...] | BadFile = ()
 
     @property
     def facts(self) -> dict[str, wire.WorkerFacts]:
@@ -184,6 +186,7 @@ def look(client: Client, hub: Hub, door: Door) -> Seen:
         login=_login(client),
         instances=tuple(instances),
         listed=listed,
+        pins=_pins(client.endpoint),
         progress={one.model_uid: _progress(client, one.model_uid) for one in instances if one.status == "CREATING"},
     )
     return _with_workers(seen)
@@ -194,6 +197,13 @@ def _with_workers(seen: Seen) -> Seen:
     facts = seen.facts
     workers = tuple(worker_of(address, status, facts.get(address)) for address, status in seen.reported.items())
     return replace(seen, workers=workers, ports=() if seen.on_this_machine else _ports(seen.addresses))
+
+
+def _pins(endpoint: str) -> tuple[Pinned, ...] | BadFile:
+    try:
+        return read_pins(endpoint)
+    except BadFile as error:
+        return error
 
 
 def _refused_lately(service: local.LocalService | None) -> bool:

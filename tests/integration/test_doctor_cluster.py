@@ -452,6 +452,7 @@ def test_a_cluster_that_is_as_its_file_says_is_well(fake: FakeXinference, writte
         f"it is of {fake.endpoint}",
         "2 of 2 workers have joined",
         "1 of 1 run",
+        "the file pins no embedder",
         "nothing runs that the file does not name",
     ]
 
@@ -468,6 +469,7 @@ def test_workers_and_models_of_the_file_that_are_missing_are_named(
         ("well", f"it is of {fake.endpoint}"),
         ("ill", f"1 of 2 workers have not joined: `west` (10.0.0.3:20001); {SOUTH} is in no line of it"),
         ("ill", "1 of 1 are not as the file says: `sql-coder` does not run"),
+        ("skipped", "the file pins no embedder"),
         ("doubtful", "`notes` runs and is not in the file: its memory is not planned with"),
     ]
 

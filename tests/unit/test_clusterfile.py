@@ -77,6 +77,52 @@ def test_a_demonstration_never_stands_in_for_a_model_unless_its_recipe_is_named(
     assert (second.recipes, second.allow_demonstration) == (None, False)
 
 
+PIN = "pin: {model_name: bge-m3, model_format: ggufv2, quantization: Q8_0, pooling: cls, dimensions: 1024}"
+
+
+def test_a_file_pins_an_embedder_for_everybody_who_has_it(tmp_path: Path) -> None:
+    _, embedding = asked(written(tmp_path, GOOD + f"    {PIN}\n")).models
+
+    assert embedding.pin is not None
+    assert embedding.pin.described == "bge-m3 ggufv2 Q8_0, cls pooling"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            PIN.replace("Q8_0", "Q9_0"),
+            "cluster.yaml:18: models[1].pin: no recipe of `bge-m3` makes bge-m3 ggufv2 Q9_0, not bge-m3 pytorch none\n\n"
+            "hint: it has `bge-m3 pytorch none`, `bge-m3 ggufv2 F16`, `bge-m3 ggufv2 Q8_0`",
+        ),
+        (
+            PIN.replace("1024", "384"),
+            "cluster.yaml:18: models[1].pin: no recipe of `bge-m3` makes 384 dimensions, not 1024\n\n"
+            "hint: it has `bge-m3 pytorch none`, `bge-m3 ggufv2 F16`, `bge-m3 ggufv2 Q8_0`",
+        ),
+        (
+            PIN.replace("pooling: cls", "pools: cls"),
+            "cluster.yaml:18: models[1].pin.pools: unknown field",
+        ),
+        (PIN.replace(", dimensions: 1024", ""), "cluster.yaml:18: models[1].pin.dimensions: missing"),
+    ],
+    ids=["quantization", "dimensions", "unknown-key", "missing-key"],
+)
+def test_a_pin_that_nothing_can_meet_is_a_mistake(tmp_path: Path, line: str, said: str) -> None:
+    file = written(tmp_path, GOOD + f"    {line}\n")
+
+    with pytest.raises(BadFile) as caught:
+        asked(file)
+
+    assert str(caught.value).replace(str(file), "cluster.yaml") == said
+
+
+def test_only_an_embedder_is_pinned(tmp_path: Path) -> None:
+    found = mistake(tmp_path, "    policy: pack\n", f"    {PIN}\n")
+
+    assert found == "cluster.yaml:15: models[0].pin: `sql-coder` is for sql: only an embedder has a pin"
+
+
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_the_files_we_ship_are_right(file: Path) -> None:
     assert asked(file).models
