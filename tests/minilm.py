@@ -30,6 +30,50 @@ def minilm_folder() -> Path:
     return Path(found.origin).parent / "model"
 
 
+def minilm_spec(folder: Path, name: str) -> Path:
+    """A folder with a spec that launches it on llama.cpp, and what the spec needs."""
+    specs, weights = folder / "specs", folder / "weights"
+    specs.mkdir()
+    weights.mkdir()
+    file = minilm_gguf(weights)
+    of_file = {"model_uri": weights.as_uri(), "model_file_name_template": file.name}
+    family = {
+        "version": 2,
+        "model_name": name,
+        "dimensions": DIMENSIONS,
+        "max_tokens": MAX_TOKENS,
+        "language": ["en"],
+        "model_specs": [{"model_format": "ggufv2", "quantization": "f16", "model_id": "none/none", **of_file}],
+    }
+    (specs / "family.json").write_text(json.dumps(family), encoding="utf-8")
+    recipe = {
+        "name": "only",
+        "requires": {"memory": "1GiB"},
+        "model": {"model_name": name, "model_format": "ggufv2", "quantization": "f16"},
+        "engine": "llama.cpp",
+        # One thread: on cores that others use too, llama.cpp's threads wait for each other.
+        "engine_options": {"n_ctx": 512, "n_parallel": 1, "n_threads": 1, "pooling_type": 1},
+        "registration": "family.json",
+        "model_path": str(weights),
+    }
+    spec = {
+        "name": name,
+        "role": "embedding",
+        "description": "Of the test.",
+        "license": "apache-2.0",
+        "pooling": "mean",
+        "recipes": [recipe],
+        "probe": {
+            "dimensions": DIMENSIONS,
+            "similar": ["cancel an order", "annul a purchase"],
+            "different": ["cancel an order", "a wide river"],
+        },
+    }
+    # JSON is YAML.
+    (specs / f"{name}.yaml").write_text(json.dumps(spec), encoding="utf-8")
+    return specs
+
+
 def minilm_gguf(directory: Path, name: str = "minilm.f16.gguf") -> Path:
     """The same weights in 16 bits; about 46 MB. It says of itself that it is pooled by the mean."""
     # Comes with Transformers.

@@ -273,6 +273,7 @@ def test_without_vanna_2_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_agent_runs_the_sql_that_its_model_wants_run(streamed: bool, tmp_path: Path) -> None:
     from vanna import Agent, AgentConfig, ToolRegistry
     from vanna.core.user import RequestContext, UserResolver
+    from vanna.integrations.local import LocalFileSystem
     from vanna.integrations.local.agent_memory import DemoAgentMemory
     from vanna.integrations.sqlite import SqliteRunner
     from vanna.tools import RunSqlTool
@@ -289,7 +290,8 @@ def test_an_agent_runs_the_sql_that_its_model_wants_run(streamed: bool, tmp_path
             return USER
 
     tools = ToolRegistry()
-    tools.register_local_tool(RunSqlTool(sql_runner=SqliteRunner(str(database))), access_groups=["user"])
+    run_sql = RunSqlTool(SqliteRunner(str(database)), LocalFileSystem(str(tmp_path)))
+    tools.register_local_tool(run_sql, access_groups=["user"])
 
     async def ask(url: str) -> list[Any]:
         agent = Agent(
