@@ -542,13 +542,14 @@ def test_the_launcher_repairs_the_host_process_unless_told_not_to(
     monkeypatch.setenv("XINFERENCE_EXTENSIONS", "")
     monkeypatch.setattr(local_server, "widen_default_executor", lambda: done.append("executor"))
     monkeypatch.setattr(local_server, "send_small_replies_at_once", lambda: done.append("no delay"))
+    monkeypatch.setattr(local_server, "keep_ports_from_clients", lambda: done.append("ports"))
     xinference = click.Command("local", params=[click.Option(["--port"])], callback=lambda port: done.append(port))
     monkeypatch.setattr(local_server, "_xinference_command", lambda role: xinference)
 
     with pytest.raises(SystemExit, match="0"):
         local_server.main(arguments)
 
-    assert done == (["executor", "no delay", "1"] if repaired else ["1"])
+    assert done == (["executor", "no delay", "ports", "1"] if repaired else ["1"])
     assert os.environ.get("XINFERENCE_EXTENSIONS") == ("biai_xinf.extension:create" if repaired else None)
 
 
