@@ -10,24 +10,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from biai_xinf import demo
-from tests import minilm
-from tests.commandline import run
+from tests.applications.serving import EMBEDDER, application_environment  # noqa: F401  the fixture
 from tests.postgres import demo_shop, postgres  # noqa: F401  the fixture
 from tests.real_servers import no_python
-from tests.xinference_fixtures import RealXinference, needs_xinference
+from tests.xinference_fixtures import needs_xinference
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, needs_xinference]
 
 APPLICATIONS = Path(__file__).parents[1] / "applications"
 VANNA07, VANNA2 = "BIAI_XINF_TEST_VANNA07", "BIAI_XINF_TEST_VANNA2"
-EMBEDDER = "minilm"
 # What must come back, in SQL of the demo shop's that is right on every fill of it.
 QUESTIONS = {
     "How many customers are there?": "SELECT COUNT(*) FROM customers",
@@ -41,28 +38,6 @@ QUESTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def launched(real_xinference: RealXinference, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of an application whose endpoint serves both models, each launched and proved."""
-    if missing := minilm.missing():
-        pytest.skip(missing)
-    folder = tmp_path_factory.mktemp("vanna")
-    environ = {
-        "BIAI_XINF_ENDPOINT": real_xinference.endpoint,
-        "BIAI_XINF_HOME": str(folder / "home"),
-        "BIAI_XINF_SPECS": str(minilm.minilm_spec(folder, EMBEDDER)),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**environ, "HF_HUB_OFFLINE": "1"}.items():
-            patch.setenv(name, value)
-        for words in (["sql-coder", "--recipe", "bundled"], [EMBEDDER]):
-            result = run("--endpoint", real_xinference.endpoint, "launch", *words)
-            assert result.exit_code == 0, result.stderr
-        yield environ
-        for uid in ("sql-coder", EMBEDDER):
-            run("--endpoint", real_xinference.endpoint, "stop", uid)
-
-
 @pytest.mark.parametrize(
     ("variable", "application"),
     [
@@ -74,7 +49,7 @@ def launched(real_xinference: RealXinference, tmp_path_factory: pytest.TempPathF
 def test_a_question_becomes_sql_that_runs_and_is_right(
     variable: str,
     application: str,
-    launched: dict[str, str],
+    application_environment: dict[str, str],  # noqa: F811
     postgres: str,  # noqa: F811
     tmp_path: Path,
 ) -> None:
@@ -85,7 +60,7 @@ def test_a_question_becomes_sql_that_runs_and_is_right(
     found, printed = answers(
         application,
         os.environ[variable],
-        launched,
+        application_environment,
         {
             "embedder": EMBEDDER,
             "folder": str(tmp_path),
@@ -112,7 +87,7 @@ def answers(
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BIAI_XINF_")}
     done = subprocess.run(
         [python, str(APPLICATIONS / f"{application}.py"), json.dumps(given)],
-        env={**kept, **environ, "ANONYMIZED_TELEMETRY": "False"},
+        env={**kept, **environ},
         cwd=given["folder"],
         capture_output=True,
         encoding="utf-8",
