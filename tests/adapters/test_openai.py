@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import shutil
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -158,6 +163,58 @@ def test_a_proxy_leads_to_other_machines(kind: Kind, monkeypatch: pytest.MonkeyP
         b"GET http://xinference.test:9997/v1/models HTTP/1.1",
         b"POST http://xinference.test:9997/v1/chat/completions HTTP/1.1",
     ]
+
+
+@KINDS
+def test_a_certificate_that_nobody_vouches_for_is_refused(kind: Kind, tmp_path: Path) -> None:
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate: apt-get install openssl")
+    subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+    with _behind_tls(tmp_path) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "cert.pem"))
+        assert say(kind, endpoint=url) == "Hi"
+        client, model = connect("sql-coder", endpoint=url, max_retries=0)
+
+        patch.delenv("REQUESTS_CA_BUNDLE")
+        strict = Endpoint(url, max_retries=0)
+        with pytest.raises(openai.APIConnectionError):
+            strict.sync_client(strict.xinference()).chat.completions.create(model=model, messages=QUESTION)
+        client.close()
+
+
+@contextmanager
+def _behind_tls(folder: Path) -> Iterator[str]:
+    """An endpoint that answers over TLS, by the certificate in the folder."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._say(json.dumps({"data": [{"id": "sql-coder"}]}))
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self._say(COMPLETION)
+
+        def _say(self, text: str) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"https://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
 
 # Who it is there
