@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +31,28 @@ def minilm_folder() -> Path:
     return Path(found.origin).parent / "model"
 
 
-def minilm_spec(folder: Path, name: str) -> Path:
-    """A folder with a spec that launches it on llama.cpp, and what the spec needs."""
+def minilm_spec(folder: Path, name: str, quantizations: Sequence[str] = ("f16",)) -> Path:
+    """A folder with a spec that launches it on llama.cpp, by a recipe per quantization, and what the spec needs."""
     specs, weights = folder / "specs", folder / "weights"
     specs.mkdir()
     weights.mkdir()
-    file = minilm_gguf(weights)
-    of_file = {"model_uri": weights.as_uri(), "model_file_name_template": file.name}
+    for quantization in quantizations:
+        minilm_gguf(weights, f"minilm.{quantization}.gguf", quantization)
+    of_file = {"model_uri": weights.as_uri(), "model_file_name_template": "minilm.{quantization}.gguf"}
     family = {
         "version": 2,
         "model_name": name,
         "dimensions": DIMENSIONS,
         "max_tokens": MAX_TOKENS,
         "language": ["en"],
-        "model_specs": [{"model_format": "ggufv2", "quantization": "f16", "model_id": "none/none", **of_file}],
+        "model_specs": [
+            {"model_format": "ggufv2", "quantization": quantization, "model_id": "none/none", **of_file}
+            for quantization in quantizations
+        ],
     }
     (specs / "family.json").write_text(json.dumps(family), encoding="utf-8")
     recipe = {
-        "name": "only",
         "requires": {"memory": "1GiB"},
-        "model": {"model_name": name, "model_format": "ggufv2", "quantization": "f16"},
         "engine": "llama.cpp",
         # One thread: on cores that others use too, llama.cpp's threads wait for each other.
         "engine_options": {"n_ctx": 512, "n_parallel": 1, "n_threads": 1, "pooling_type": 1},
@@ -62,7 +65,14 @@ def minilm_spec(folder: Path, name: str) -> Path:
         "description": "Of the test.",
         "license": "apache-2.0",
         "pooling": "mean",
-        "recipes": [recipe],
+        "recipes": [
+            {
+                **recipe,
+                "name": quantization,
+                "model": {"model_name": name, "model_format": "ggufv2", "quantization": quantization},
+            }
+            for quantization in quantizations
+        ],
         "probe": {
             "dimensions": DIMENSIONS,
             "similar": ["cancel an order", "annul a purchase"],
@@ -74,15 +84,15 @@ def minilm_spec(folder: Path, name: str) -> Path:
     return specs
 
 
-def minilm_gguf(directory: Path, name: str = "minilm.f16.gguf") -> Path:
-    """The same weights in 16 bits; about 46 MB. It says of itself that it is pooled by the mean."""
+def minilm_gguf(directory: Path, name: str = "minilm.f16.gguf", quantization: str = "f16") -> Path:
+    """The same weights, its matrices in a type of ggml's; 46 MB in 16 bits. It says that it is pooled by the mean."""
     # Comes with Transformers.
     from safetensors.numpy import load_file
 
     path, source = directory / name, minilm_folder()
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     writer = gguf.GGUFWriter(path, "bert")
-    _describe(writer, config)
+    _describe(writer, config, quantization)
     _add_tokenizer(writer, (source / "vocab.txt").read_text(encoding="utf-8").splitlines(), config)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, config["num_hidden_layers"])
     for theirs, weights in load_file(source / "model.safetensors").items():
@@ -90,8 +100,10 @@ def minilm_gguf(directory: Path, name: str = "minilm.f16.gguf") -> Path:
         # The positions' numbers, and the pooler that sentence embeddings do without.
         if ours is None or theirs.startswith("pooler."):
             continue
-        halved = weights.ndim == 2 and ours not in _STAY_WIDE
-        writer.add_tensor(ours, weights.astype(np.float16 if halved else np.float32))
+        kind = gguf.GGMLQuantizationType[
+            quantization.upper() if weights.ndim == 2 and ours not in _STAY_WIDE else "F32"
+        ]
+        writer.add_tensor(ours, gguf.quantize(weights.astype(np.float32), kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -99,7 +111,7 @@ def minilm_gguf(directory: Path, name: str = "minilm.f16.gguf") -> Path:
     return path
 
 
-def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
+def _describe(writer: gguf.GGUFWriter, config: dict[str, Any], quantization: str) -> None:
     writer.add_name("all-MiniLM-L6-v2")
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -109,7 +121,7 @@ def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_layer_norm_eps(config["layer_norm_eps"])
     writer.add_causal_attention(False)
     writer.add_pooling_type(gguf.PoolingType.MEAN)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{quantization.upper()}"])
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, vocabulary: list[str], config: dict[str, Any]) -> None:

@@ -164,7 +164,8 @@ if not BEFORE_1:
 
 def open_store(path: str | Path) -> chromadb.ClientAPI:
     """A client of the collections in a folder; Chroma is not told who uses it."""
-    return chromadb.PersistentClient(str(path), chromadb.Settings(anonymized_telemetry=False))
+    # Chroma knows what it has open by the path as it was given, wherever the process has moved since.
+    return chromadb.PersistentClient(str(Path(path).absolute()), chromadb.Settings(anonymized_telemetry=False))
 
 
 def in_memory() -> chromadb.ClientAPI:
