@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 from biai_xinf.endpoint import parse_endpoint
 from biai_xinf.errors import AuthFailed, BadFile
 from biai_xinf.home import home
+from biai_xinf.replacing import replacing
 
 _SAVED = ("api_key", "username", "access_token", "refresh_token")
 
@@ -126,14 +125,6 @@ def _is_entry(entry: object) -> bool:
 
 
 def _write(file: Path, entries: Mapping[str, Mapping[str, str]]) -> None:
-    """Replace the file in one step, readable by its owner only from the first byte (mkstemp creates 0600)."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".credentials-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(entries, stream, indent=2)
-        Path(temporary).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    with replacing(file) as stream:
+        stream.write(json.dumps(entries, indent=2).encode())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from biai_xinf.errors import BadFile
+from biai_xinf.replacing import replacing
 
 
 def read(path: Path) -> bytes | None:
@@ -61,17 +59,9 @@ def _back_up(path: Path) -> Path | None:
 
 
 def _write(path: Path, content: bytes, secret: bool) -> None:
-    # mkstemp makes it its owner's alone.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+    with replacing(path) as stream:
+        stream.write(content)
         if path.exists():
-            shutil.copymode(path, temporary)
+            shutil.copymode(path, stream.name)
         elif not secret:
-            Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+            Path(stream.name).chmod(0o644)

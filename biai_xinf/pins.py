@@ -7,9 +7,6 @@ nobody is told that it is the wrong thing. So what a collection was built with i
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from biai_xinf.errors import BadFile
 from biai_xinf.home import home
+from biai_xinf.replacing import replacing
 from biai_xinf.strict import Strict
 
 if TYPE_CHECKING:
@@ -203,15 +201,7 @@ def _rests_on(one: Pinned, other: Pinned) -> bool:
 
 
 def _write(pins: Iterable[Pinned]) -> None:
-    """Replace the file in one step."""
-    file, text = pins_file(), _Kept(pins=list(pins)).model_dump_json(indent=2)
+    file = pins_file()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".pins-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    with replacing(file) as stream:
+        stream.write(_Kept(pins=list(pins)).model_dump_json(indent=2).encode())

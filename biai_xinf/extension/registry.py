@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from biai_xinf.replacing import replacing
 from biai_xinf.strict import Strict
 from biai_xinf.upstreams import ServedModel, Upstream
 
@@ -82,15 +82,8 @@ class Registry:
     def _write(self, upstreams: dict[str, Upstream], served: dict[str, ServedModel]) -> None:
         kept = _Kept(upstreams=list(upstreams.values()), served=list(served.values()))
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A crash leaves the old file or the new one, never half of one.
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(kept.model_dump_json(indent=2, exclude_defaults=True))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self._path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replacing(self._path) as file:
+            file.write(kept.model_dump_json(indent=2, exclude_defaults=True).encode())
+            file.flush()
+            os.fsync(file.fileno())
         self._upstreams, self._served = upstreams, served
