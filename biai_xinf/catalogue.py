@@ -75,15 +75,21 @@ class _Files(Mapping[str, Entry]):
 
 def find(catalogue: Catalogue, name: str) -> Entry:
     """The spec of that name or alias; UnknownName offers the closest names."""
-    if name in catalogue:
-        return catalogue[name]
-    by_alias = {alias: entry for entry in catalogue.values() for alias in entry.spec.aliases}
-    entry = by_alias.get(name)
+    entry = known(catalogue, name)
     if entry is None:
-        close = difflib.get_close_matches(name, [*catalogue, *by_alias], n=3, cutoff=0.5)
+        close = difflib.get_close_matches(name, [*catalogue, *_by_alias(catalogue)], n=3, cutoff=0.5)
         meant = f"did you mean {_either(close)}? " if close else ""
         raise UnknownName(f"no model spec is named `{name}`", hint=f"{meant}`biai-xinf specs list` shows them all")
     return entry
+
+
+def known(catalogue: Catalogue, name: str) -> Entry | None:
+    """The spec of that name or alias, if there is one."""
+    return catalogue.get(name) or _by_alias(catalogue).get(name)
+
+
+def _by_alias(catalogue: Catalogue) -> dict[str, Entry]:
+    return {alias: entry for entry in catalogue.values() for alias in entry.spec.aliases}
 
 
 def load_entry(path: Path) -> Entry:

@@ -8,12 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from biai_xinf.errors import BadFile
 
 if TYPE_CHECKING:
     from biai_xinf.gguf_header import GgufHeader
+
+Pooling = Literal["cls", "mean", "last"]
+# llama.cpp's numbers of them (`llama_pooling_type`), in a file's `pooling_type` and in its own option.
+POOLINGS: Mapping[int, Pooling] = {1: "mean", 2: "cls", 3: "last"}
 
 _MAGIC = b"GGUF"
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")

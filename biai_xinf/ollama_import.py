@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from biai_xinf.catalogue import Catalogue, Entry
 from biai_xinf.errors import BadFile, CannotImport
 from biai_xinf.families import FAMILIES
-from biai_xinf.gguf_file import GgufFile, read_gguf
+from biai_xinf.gguf_file import POOLINGS, GgufFile, read_gguf
 from biai_xinf.ollama_store import StoredModel, full_name
 from biai_xinf.shapes import from_config
 from biai_xinf.specs import MODEL_SPEC, EmbeddingSpec, ModelSpec, OllamaTag, SqlSpec
@@ -30,7 +30,6 @@ EMBEDDING_CONTEXT = 2048
 _PARALLEL = 2
 # Of Xinference 4.1's list of families that may be asked with tools, those that write calls alike.
 _FAMILIES_WITH_TOOLS = {"qwen2": "qwen2.5-instruct", "qwen3": "qwen3", "qwen3moe": "qwen3"}
-_POOLINGS: Mapping[int, Literal["mean", "cls", "last"]] = {1: "mean", 2: "cls", 3: "last"}
 _RANK = 4
 
 # Ollama's parameter -> OpenAI's at the endpoint.
@@ -359,10 +358,10 @@ def _options(model: _Model, gpus: int, context: int) -> dict[str, Any]:
 
 
 def _pooling(model: _Model) -> int:
-    if model.gguf.pooling in _POOLINGS:
+    if model.gguf.pooling in POOLINGS:
         return int(model.gguf.pooling or 0)
     told = model.kin.spec.pooling if model.kin and isinstance(model.kin.spec, EmbeddingSpec) else None
-    found = next((number for number, name in _POOLINGS.items() if name == told), None)
+    found = next((number for number, name in POOLINGS.items() if name == told), None)
     if found is None:
         raise CannotImport(
             "pooling",
@@ -374,7 +373,7 @@ def _pooling(model: _Model) -> int:
 
 def _embedding(model: _Model) -> dict[str, Any]:
     dimensions = int(model.gguf.config["hidden_size"])
-    told: dict[str, Any] = {"pooling": _POOLINGS[_pooling(model)]}
+    told: dict[str, Any] = {"pooling": POOLINGS[_pooling(model)]}
     kin = model.kin.spec if model.kin else None
     if isinstance(kin, EmbeddingSpec):
         told |= kin.model_dump(mode="json", include={"query_prefix", "document_prefix"}, exclude_defaults=True)
@@ -465,7 +464,7 @@ def _carried(model: _Model, written: Mapping[str, Any]) -> list[str]:
     if asked:
         told.append(f"asked where a client says nothing: {', '.join(asked)}")
     if model.role == "embedding":
-        told.append(f"pooled by {_POOLINGS[_pooling(model)]}, {model.gguf.config['hidden_size']} dimensions")
+        told.append(f"pooled by {POOLINGS[_pooling(model)]}, {model.gguf.config['hidden_size']} dimensions")
     elif model.their_registration.get("chat_template"):
         told.append("chat template: that of our spec")
     elif model.gguf.template:

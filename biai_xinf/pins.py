@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from biai_xinf.errors import BadFile
+from biai_xinf.gguf_file import POOLINGS, Pooling
 from biai_xinf.home import home
 from biai_xinf.replacing import replacing
 from biai_xinf.strict import Strict
@@ -21,8 +22,6 @@ from biai_xinf.strict import Strict
 if TYPE_CHECKING:
     # Only named here: `status` starts faster without the specs.
     from biai_xinf.specs import EmbeddingSpec, Recipe
-
-Pooling = Literal["cls", "mean", "last"]
 
 # Embedded as it stands, without a prefix; its vector is kept with the pin. What a server says of its weights cannot
 # tell how it pools, and a server that is no Xinference says nothing.
@@ -121,12 +120,8 @@ def pin_of(spec: EmbeddingSpec, recipe: Recipe) -> EmbedderPin:
         return pin_of_served(upstream.model, None, None, spec.probe.dimensions, spec)
     model, options = recipe.model, recipe.engine_options  # type: ignore[union-attr]  # an engine's, as just seen
     served = pin_of_served(model.model_name, model.model_format, model.quantization, spec.probe.dimensions, spec)
-    pooling = _LLAMA_CPP_POOLING.get(options.get("pooling_type"))
+    pooling = POOLINGS.get(options.get("pooling_type", 0))
     return served if pooling is None else served.model_copy(update={"pooling": pooling})
-
-
-# `llama_pooling_type` of llama.cpp.
-_LLAMA_CPP_POOLING: Mapping[object, Pooling] = {1: "mean", 2: "cls", 3: "last"}
 
 
 def pin_of_served(

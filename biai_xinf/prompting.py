@@ -55,12 +55,13 @@ _PROSE = re.compile(
 )
 # What a model closes that its prompt, or the start of its answer, had opened for it.
 _CLOSED = re.compile(r"```|</answer>|\[/SQL\]", re.IGNORECASE)
-# Literals, quoted names and comments are passed over whole: a `;` inside them ends nothing.
+# A comment, or what only looks like one within a literal or a quoted name, which is `kept`.
 _COMMENT = re.compile(
     r"(?P<kept>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
     r"|^[ \t]*--[^\n]*(?:\n|\Z)|[ \t]*--[^\n]*|(?P<within>[ \t]*/\*.*?\*/[ \t]*)",
     re.DOTALL | re.MULTILINE,
 )
+# Literals, quoted names and comments are passed over whole: a `;` inside them ends nothing.
 _STATEMENT = re.compile(r"(?:'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[^;])*", re.DOTALL)
 
 

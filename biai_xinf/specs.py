@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from biai_xinf.gguf_file import Pooling
 from biai_xinf.strict import Strict
 from biai_xinf.units import parse_size
 from biai_xinf.upstreams import UpstreamServer
@@ -296,9 +297,7 @@ class EmbeddingSpec(_Spec):
 
     model_type: ClassVar[ModelType] = "embedding"
     role: Literal["embedding"]
-    pooling: Literal["cls", "mean", "last"] | None = Field(
-        None, description="how a text's vector is made of those of its tokens"
-    )
+    pooling: Pooling | None = Field(None, description="how a text's vector is made of those of its tokens")
     query_prefix: str = ""
     document_prefix: str = ""
     probe: EmbeddingProbe

@@ -57,14 +57,16 @@ def _check(asked: str, problem: Callable[[], str | None]) -> Check:
 
 def _answers_questions(client: Client, uid: str, spec: SqlSpec) -> tuple[Check, ...]:
     with closing(demo_shop()) as database:
+        schema = written(database.schema(), spec.prompt.schema_as, partial(examples, database))
         return tuple(
-            _check(canary.question, partial(_wrong_sql, client, uid, spec, database, canary))
+            _check(canary.question, partial(_wrong_sql, client, uid, spec, database, schema, canary))
             for canary in spec.probe.questions
         )
 
 
-def _wrong_sql(client: Client, uid: str, spec: SqlSpec, database: Database, canary: CanaryQuestion) -> str | None:
-    schema = written(database.schema(), spec.prompt.schema_as, partial(examples, database))
+def _wrong_sql(
+    client: Client, uid: str, spec: SqlSpec, database: Database, schema: str, canary: CanaryQuestion
+) -> str | None:
     asked = prompting.messages(spec.prompt, dialect=database.dialect, schema=schema, question=canary.question)
     answer = client.chat(uid, asked, **{"temperature": 0, **spec.defaults}).text
     sql = prompting.extract_sql(answer, spec.prompt.answer)

@@ -95,8 +95,7 @@ def _described(client: chromadb.ClientAPI, name: str) -> Described:
 def _redo(client: chromadb.ClientAPI, name: str, source: Source, made: Seen, report: Report) -> Redone:
     _recover(client, name)
     old = client.get_collection(name, embedding_function=None)
-    kept = pin_with(client, old)
-    if kept is not None and kept.pin == made.pin and not made.unlike(kept):
+    if _is_of(client, old, made):
         return Redone(name, old.count(), 0)
     new = _begun(client, old, made)
     embedded = _fill(old, new, Embedder(source, made.pin, made.pinned().sample), report)
@@ -133,8 +132,7 @@ def _begun(client: chromadb.ClientAPI, old: chromadb.Collection, made: Seen) -> 
     name = _beside(old.name, "anew")
     if name in names(client):
         begun = client.get_collection(name, embedding_function=None)
-        kept = pin_with(client, begun)
-        if kept is not None and kept.pin == made.pin and not made.unlike(kept):
+        if _is_of(client, begun, made):
             return begun
         client.delete_collection(name)
     config = config_of(old) or {}
@@ -142,6 +140,12 @@ def _begun(client: chromadb.ClientAPI, old: chromadb.Collection, made: Seen) -> 
     function = XinferenceEmbeddingFunction(made.uid, **settings).held_to(made.pinned())
     told = {**theirs(old), SPACE_KEY: _space(old), IN_PLACE_OF: old.name}
     return create_collection(client, name, function, made.pinned(), told)
+
+
+def _is_of(client: chromadb.ClientAPI, collection: chromadb.Collection, made: Seen) -> bool:
+    """Whether it was built with that very model and its prefixes."""
+    kept = pin_with(client, collection)
+    return kept is not None and kept.pin == made.pin and not made.unlike(kept)
 
 
 def _space(collection: chromadb.Collection) -> str:

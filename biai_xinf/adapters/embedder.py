@@ -71,13 +71,18 @@ class Source:
     batch: int = BATCH
     timeout: float = TIMEOUT_S
 
+    @property
+    def address(self) -> str:
+        """The endpoint that is meant now."""
+        return endpoint_of(self.endpoint or os.environ.get("BIAI_XINF_ENDPOINT"))
+
     def settled(self) -> Source:
         """With the endpoint that is meant now."""
-        return replace(self, endpoint=endpoint_of(self.endpoint or os.environ.get("BIAI_XINF_ENDPOINT")))
+        return replace(self, endpoint=self.address)
 
     def client(self) -> Client:
         """A connection for one request: applications ask from several threads."""
-        endpoint = endpoint_of(self.settled().endpoint)
+        endpoint = self.address
         return Client(endpoint, self._credentials(endpoint), self.timeout)
 
     def _credentials(self, endpoint: str) -> Credentials | None:

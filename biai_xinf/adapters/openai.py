@@ -114,8 +114,8 @@ def connect(
     or serves no such model; from then on the errors are those of `openai`.
     """
     at = Endpoint(endpoint, api_key, cluster, timeout, max_retries)
-    client = at.xinference()
-    return Connection(at.sync_client(client), find_served(client, name).uid)
+    client, served = _reach(at, name)
+    return Connection(at.sync_client(client), served.uid)
 
 
 async def connect_async(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from biai_xinf.catalogue import Catalogue, load_catalogue
+from biai_xinf.catalogue import Catalogue, known, load_catalogue
 from biai_xinf.client import Client
 from biai_xinf.errors import NoExtension, NotFound
 from biai_xinf.upstreams import Role
@@ -67,10 +67,8 @@ def _meanings(
 
 
 def _spec_of(catalogue: Catalogue, name: str) -> Any:
-    """The spec of that name or alias."""
-    if name in catalogue:
-        return catalogue[name].spec
-    return next((entry.spec for entry in catalogue.values() if name in entry.spec.aliases), None)
+    entry = known(catalogue, name)
+    return entry.spec if entry else None
 
 
 def _not_served(endpoint: str, name: str, uids: Sequence[str]) -> NotFound:

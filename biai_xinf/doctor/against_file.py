@@ -66,7 +66,7 @@ def _pins(compared: Compared) -> Verdict:
     pinned = [wanted for wanted in compared.file.models if wanted.pin is not None]
     if not pinned:
         return skipped("the file pins no embedder")
-    running = {model.uid: model for model in compared.seen.models if model.phase == "ready"}
+    running = compared.seen.ready
     other = {
         wanted.served_as: f"`{wanted.served_as}` wants {' and '.join(found)}"
         for wanted in pinned

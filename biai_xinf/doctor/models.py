@@ -146,7 +146,7 @@ def _embedders(seen: Seen) -> Verdict:
         return unknown(seen.pins.message, seen.pins.hint)
     if not seen.pins:
         return skipped("no application of this user keeps vectors of its models")
-    running = {model.uid: model for model in seen.models if model.phase == "ready"}
+    running = seen.ready
     other, away = {}, []
     for pinned in seen.pins:
         model = running.get(pinned.model_uid)

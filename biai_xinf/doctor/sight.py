@@ -112,6 +112,11 @@ class Seen:
     pins: tuple[Pinned, ...] | BadFile = ()
 
     @property
+    def ready(self) -> dict[str, ObservedModel]:
+        """Those that answer, by uid."""
+        return {model.uid: model for model in self.models if model.phase == "ready"}
+
+    @property
     def facts(self) -> dict[str, wire.WorkerFacts]:
         """What each worker says of its machine, where the endpoint has the extension."""
         if not isinstance(self.status, wire.EndpointStatus):
