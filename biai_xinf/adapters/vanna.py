@@ -20,8 +20,9 @@ from biai_xinf.adapters.fallback import answer_tokens, find_all, is_gone, next_m
 from biai_xinf.adapters.openai import Endpoint, openai
 from biai_xinf.adapters.served import Served
 from biai_xinf.adapters.sqlgate import Gate
+from biai_xinf.adapters.vanna_prompt import Budget, by_contract
 from biai_xinf.errors import MissingExtra, QuestionFailed
-from biai_xinf.specs import Prompt, SqlSpec
+from biai_xinf.specs import SqlSpec
 
 try:
     from vanna.base import VannaBase
@@ -143,8 +144,8 @@ class XinferenceChat(VannaBase):  # type: ignore[misc]  # Vanna has no types
             return super().get_sql_prompt(initial_prompt, question, question_sql_list, ddl_list, doc_list, **kwargs)
         examples = [one for one in question_sql_list if one and "question" in one and "sql" in one]
         texts = [*doc_list, *([self.static_documentation] if self.static_documentation else [])]
-        budget = _Budget(self.max_tokens)
-        return _by_contract(
+        budget = Budget(self.max_tokens)
+        return by_contract(
             spec.prompt, self.dialect, question, budget.of(ddl_list), budget.of(texts), budget.of_examples(examples)
         )
 
@@ -180,54 +181,6 @@ class XinferenceChat(VannaBase):  # type: ignore[misc]  # Vanna has no types
         if said := spoken(served, choice.message.content or ""):
             return said
         raise nothing_said(served, tokens, choice.finish_reason, "`answer_tokens` in Vanna's config")
-
-
-class _Budget:
-    """What still fits into a prompt: as Vanna counts, four characters to a token."""
-
-    def __init__(self, tokens: int) -> None:
-        self._characters = tokens * 4
-
-    def of(self, texts: Sequence[str]) -> list[str]:
-        """Those that fit, in their order; what is too long is left out, as Vanna does it."""
-        return [text for text in texts if self._takes(text)]
-
-    def of_examples(self, examples: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-        """The same of questions with their SQL."""
-        return [one for one in examples if self._takes(one["question"] + one["sql"])]
-
-    def _takes(self, text: str) -> bool:
-        if len(text) > self._characters:
-            return False
-        self._characters -= len(text)
-        return True
-
-
-def _by_contract(
-    prompt: Prompt,
-    dialect: str,
-    question: str,
-    tables: Sequence[str],
-    texts: Sequence[str],
-    examples: Sequence[Mapping[str, str]],
-) -> list[dict[str, str]]:
-    """What was found goes where the contract has a place for it: hints behind the schema where it has none.
-
-    Examples are earlier turns where a turn is a bare question, else they are hints too.
-    """
-    schema, hints = "\n\n".join(tables), list(texts)
-    turns: list[dict[str, str]] = []
-    for one in examples:
-        if prompt.user.strip() == "{question}":
-            turns.append({"role": "user", "content": one["question"]})
-            turns.append({"role": "assistant", "content": one["sql"]})
-        else:
-            hints.append(f"{one['question']}\n{one['sql']}")
-    evidence = "\n\n".join(hints)
-    if "{evidence}" not in prompt.user + (prompt.system or ""):
-        schema = "\n\n".join(filter(None, (schema, evidence)))
-    *system, user = prompting.messages(prompt, dialect=dialect, schema=schema, question=question, evidence=evidence)
-    return [*system, *turns, user]
 
 
 def _read(config: Mapping[str, Any]) -> Settings:

@@ -198,6 +198,7 @@ def test_hints_and_examples_go_where_a_contract_has_a_place_for_them() -> None:
         fake.chat["xiyan-sql"] = lambda body: asked.append(body) or QUERY  # type: ignore[func-returns-value]
         vn = MyVanna({"model": "sql", "endpoint": fake.endpoint, "dialect": "PostgreSQL"})
         vn.train(ddl=DDL)
+        vn.train(ddl="CREATE VIEW loud AS SELECT UPPER(name) AS name FROM customers")
         vn.train(documentation="Names are unique.")
         vn.train(question="How many are there?", sql="SELECT COUNT(*) FROM customers")
 
@@ -206,7 +207,10 @@ def test_hints_and_examples_go_where_a_contract_has_a_place_for_them() -> None:
     (message,) = asked[0]["messages"]
     hints = message["content"].partition("【参考信息】\n")[2].partition("【用户问题】")[0].strip()
     assert hints == "Names are unique.\n\nHow many are there?\nSELECT COUNT(*) FROM customers"
-    assert f"【数据库schema】\n{DDL}\n" in message["content"]
+    schema = message["content"].partition("【数据库schema】\n")[2].partition("【参考信息】")[0]
+    tables, view = schema.strip().split("\n\n")
+    assert tables.splitlines()[:3] == ["【DB_ID】 database", "【Schema】", "# Table: customers"]
+    assert view == "CREATE VIEW loud AS SELECT UPPER(name) AS name FROM customers"
 
 
 def test_what_does_not_fit_the_prompt_is_left_out() -> None:
