@@ -272,7 +272,7 @@ def _nothing_fits(want: DesiredModel, verdicts: list[Verdict], cluster: Cluster)
     told = by_reason(verdicts)
     width = max(len(names) for names, _ in told)
     hint = "`biai-xinf doctor` shows what each worker offers"
-    if any(other_vectors(want, verdict.recipe, cluster) == verdict.reason for verdict in verdicts if verdict.reason):
+    if any(want.allows(it.recipe.name) and other_vectors(want, it.recipe, cluster) for it in verdicts):
         hint += f"; {_how_to_let_go(want, cluster)}"
     return NothingFits(
         f"no recipe of `{want.entry.spec.name}` fits this cluster",

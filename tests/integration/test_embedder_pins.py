@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from biai_xinf import execute
+from biai_xinf.catalogue import find, load_catalogue
+from biai_xinf.client import Client
 from biai_xinf.pins import EmbedderPin, Pinned, keep_pin, pins_file
+from biai_xinf.state import Desired, DesiredModel
+from biai_xinf.watch import Event, Watch
 from tests.commandline import run
 from tests.fake_xinference import FakeWorker, FakeXinference, option
 
@@ -73,6 +78,35 @@ def test_nothing_is_launched_that_makes_other_vectors(fake: FakeXinference) -> N
         "then `biai-xinf embeddings redo /data/chroma --model bge-m3` makes them anew\n"
     )
     assert fake.mutating_calls == []
+
+
+def test_a_watch_would_rather_have_no_embedder_than_another_one(
+    fake: FakeXinference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "_POLL_S", 0)
+    pinned(fake)
+    events: list[Event] = []
+    desired = Desired((DesiredModel("bge-m3", find(load_catalogue(), "bge-m3")),))
+    watch = Watch(
+        Client(fake.endpoint),
+        desired,
+        lambda: 0.0,
+        events.append,
+        begin=lambda work: work(),
+        is_silent=lambda addresses: frozenset(),
+    )
+
+    llama_cpp = fake.engines["embedding", "bge-m3"].pop("llama.cpp")
+    watch.turn()
+    before = [*fake.mutating_calls]
+    fake.engines["embedding", "bge-m3"]["llama.cpp"] = llama_cpp
+    watch.turn()
+
+    refused = next(event for event in events if event.uid == "bge-m3")
+    assert refused.what.startswith("no recipe of `bge-m3` fits this cluster")
+    assert "cpu-transformers: the vectors of `ddl` want bge-m3 ggufv2 Q8_0, not bge-m3 pytorch none" in refused.what
+    assert before == []
+    assert [body["model_engine"] for body in fake.launch_bodies] == ["llama.cpp"]
 
 
 def test_once_released_another_recipe_is_taken(fake: FakeXinference) -> None:
