@@ -121,7 +121,7 @@ def _tell(client: Client, change: Change, spec: ModelSpec, checks: tuple[Check, 
         return None
     try:
         if client.extension() is not None:
-            client.put_served_model(_proved(change.uid, change.recipe.name, spec, checks))
+            client.put_served_model(_proved(change, change.recipe.name, spec, checks))
     except (XinferenceError, ValidationError) as error:
         reason = error.message if isinstance(error, XinferenceError) else "its name has letters no endpoint can keep"
         return f"the endpoint was not told what was proved of `{change.uid}`: {reason}"
@@ -138,14 +138,15 @@ def _fill_in(client: Client, change: Change) -> str | None:
     return None
 
 
-def _proved(uid: str, recipe: str, spec: ModelSpec, checks: tuple[Check, ...]) -> ServedModel:
+def _proved(change: Change, recipe: str, spec: ModelSpec, checks: tuple[Check, ...]) -> ServedModel:
     return ServedModel(
-        uid=uid,
+        uid=change.uid,
         spec=spec.name,
         recipe=recipe,
         role=spec.role,
         aliases=spec.aliases,
         tags=spec.ollama_tags,
+        context=change.launch.context if isinstance(change.launch, Launch) else None,
         defaults=spec.defaults,
         verified_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         checks=[asdict(check) for check in checks],

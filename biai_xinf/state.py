@@ -167,6 +167,11 @@ class Launch:
         """The uid it will run under."""
         return str(self.body["model_uid"])
 
+    @property
+    def context(self) -> int | None:
+        """Tokens that one request may hold; None where the engine is told nothing of it."""
+        return self.body.get("context_length")
+
 
 @dataclass(frozen=True)
 class Scaling:

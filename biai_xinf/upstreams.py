@@ -78,7 +78,8 @@ class Upstream(Strict):
 class ServedModel(Strict):
     """What we know of a model that Xinference itself runs: told to the extension by `launch` once it is proven.
 
-    `tags` are names an Ollama client may use for it. `checks` are the probe's questions and how they went.
+    `tags` are names an Ollama client may use for it. `context` is what one request may hold, in tokens, as it was
+    launched; None where that is not told. `checks` are the probe's questions and how they went.
     """
 
     uid: Uid
@@ -87,6 +88,7 @@ class ServedModel(Strict):
     role: Role
     aliases: list[str] = []
     tags: list[str] = []
+    context: int | None = Field(None, gt=0)
     defaults: dict[str, Any] = {}
     verified_at: str | None = Field(None, description="UTC, ISO 8601")
     checks: list[dict[str, Any]] = []

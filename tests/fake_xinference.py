@@ -551,8 +551,10 @@ class FakeXinference:
         keys = ("model_name", "model_format", "model_size_in_billions", "quantization", "model_engine")
         family = self.registered[body.get("model_type", "LLM")].get(body["model_name"], {})
         told = {"model_type": body.get("model_type", "LLM"), "address": "127.0.0.1:40601", "accelerators": []}
-        # The registered length, whatever the launch asked for.
-        told |= {"context_length": family.get("context_length"), "dimensions": family.get("dimensions")}
+        served = self.extension.served.get(model.uid) if self.extension else None
+        # The registered length, whatever the launch asked for; the extension tells what that was.
+        context = (served.context if served else None) or family.get("context_length")
+        told |= {"context_length": context, "dimensions": family.get("dimensions")}
         return told | {key: body.get(key) for key in keys} | {"replica": len(model.replicas)}
 
     def _of_type(self, model_type: str) -> dict[str, Body]:

@@ -17,10 +17,14 @@ _ROLES: Sequence[str] = get_args(Role)
 
 @dataclass(frozen=True)
 class Served:
-    """A running model, and the spec that says how it is asked; None where no spec is known for it."""
+    """A running model, and the spec that says how it is asked; None where no spec is known for it.
+
+    `context`: tokens that one request may hold, as the endpoint lists it.
+    """
 
     uid: str
     spec: Any = None
+    context: int | None = None
 
 
 def find_served(client: Client, name: str) -> Served:
@@ -30,15 +34,16 @@ def find_served(client: Client, name: str) -> Served:
     or if it is the only embedding or rerank model.
     """
     running, catalogue = client.models(), load_catalogue()
-    uids = [model.id for model in running]
+    contexts = {model.id: model.context_length for model in running}
+    uids = [*contexts]
     if name in uids and name in catalogue:
-        return Served(name, catalogue[name].spec)
+        return Served(name, catalogue[name].spec, contexts[name])
     told = [model for model in _told(client) if model.uid in uids]
     uid = next((uid for uid in _meanings(name, running, told, catalogue) if uid in uids), None)
     if uid is None:
         raise _not_served(client.endpoint, name, uids)
     spec = next((model.spec for model in told if model.uid == uid), None) or uid
-    return Served(uid, _spec_of(catalogue, spec))
+    return Served(uid, _spec_of(catalogue, spec), contexts[uid])
 
 
 def _told(client: Client) -> list[EndpointModel]:

@@ -11,6 +11,7 @@ For Vanna 0.7, and for the `vanna.legacy` of Vanna 2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -134,20 +135,22 @@ class XinferenceChat(VannaBase):  # type: ignore[misc]  # Vanna has no types
         doc_list: list[Any],
         **kwargs: Any,
     ) -> Any:
-        """The question as its model was trained to read it: by its spec's contract, with what was found for it.
+        """The question as its model was trained to read it: by its spec's contract, with what was found and fits.
 
         Vanna's own prompt where the application has an `initial_prompt`, or where no spec tells how the model is asked.
         """
         _, models = self._connection()
-        spec = models[0].spec
+        served = models[0]
+        spec = served.spec
         if initial_prompt or not isinstance(spec, SqlSpec):
             return super().get_sql_prompt(initial_prompt, question, question_sql_list, ddl_list, doc_list, **kwargs)
         examples = [one for one in question_sql_list if one and "question" in one and "sql" in one]
         texts = [*doc_list, *([self.static_documentation] if self.static_documentation else [])]
-        budget = Budget(self.max_tokens)
-        return by_contract(
-            spec.prompt, self.dialect, question, budget.of(ddl_list), budget.of(texts), budget.of_examples(examples)
-        )
+        ask = partial(by_contract, spec.prompt, self.dialect, question)
+        spent = sum(len(message["content"]) for message in ask([], [], []))
+        answer = answer_tokens(served, self._settings.answer_tokens)
+        budget = Budget(self.max_tokens, served.context, answer, spent)
+        return ask(budget.of(ddl_list), budget.of(texts), budget.of_examples(examples))
 
     def system_message(self, message: str) -> dict[str, str]:
         """A message of whoever set the model up."""

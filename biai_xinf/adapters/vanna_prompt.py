@@ -11,12 +11,24 @@ from biai_xinf.adapters.ddl import read_ddl
 from biai_xinf.databases.styles import written
 from biai_xinf.specs import Prompt
 
+# As Vanna counts.
+_OF_A_TOKEN = 4
+# Of what a model reads at most less is taken to fit: DDL has 4.4 characters to a token, M-Schema and Polish near 3.
+_OF_A_TOKEN_AT_LEAST = 3
+
 
 class Budget:
-    """What still fits into a prompt: as Vanna counts, four characters to a token."""
+    """What still fits into a prompt: `tokens` as Vanna counts them, and what the model reads beside its answer.
 
-    def __init__(self, tokens: int) -> None:
-        self._characters = tokens * 4
+    `context` and `answer` are tokens, None where nobody tells the first; `spent` is the length of the prompt without
+    anything found, in characters. An answer may not take more than half of the context.
+    """
+
+    def __init__(self, tokens: int, context: int | None, answer: int, spent: int) -> None:
+        self._characters = tokens * _OF_A_TOKEN
+        if context is not None:
+            beside = context - min(answer, context // 2)
+            self._characters = min(self._characters, beside * _OF_A_TOKEN_AT_LEAST - spent)
 
     def of(self, texts: Sequence[str]) -> list[str]:
         """Those that fit, in their order; what is too long is left out, as Vanna does it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from biai_xinf.extension.errors import ApiError, bad_request
+from biai_xinf.upstreams import ServedModel
 
 
 class Engine(NamedTuple):
@@ -55,15 +56,15 @@ class NativeModel:
     tool_calls: bool | None = None
 
     @classmethod
-    def of(cls, uid: str, entry: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> NativeModel:
-        """The model of an entry of Xinference's list, whose `context_length` is the family's, not the launch's."""
+    def of(cls, uid: str, entry: Mapping[str, Any], served: ServedModel | None = None) -> NativeModel:
+        """The model of an entry of Xinference's list, and of what we know of it."""
         return cls(
             uid,
             str(entry.get("model_type") or "LLM"),
             entry.get("model_engine"),
-            _count(entry.get("context_length")),
+            context_of(entry, served),
             _count(entry.get("dimensions")),
-            defaults or {},
+            served.defaults if served else {},
         )
 
     @property
@@ -80,6 +81,15 @@ class NativeModel:
         """400: the engine would ignore what the client wants."""
         message = f"`{name}` is ignored by the engine of `{self.uid}`, {self.engine or 'an unknown one'}{hint}"
         return bad_request(message, param=name, code="unsupported_parameter")
+
+
+def context_of(entry: Mapping[str, Any], served: ServedModel | None) -> int | None:
+    """Tokens that one request may hold: as it was launched where that was told, for Xinference tells its family's.
+
+    Of embedding models and rerankers Xinference tells it as `max_tokens`.
+    """
+    launched = served.context if served else None
+    return launched or _count(entry.get("context_length")) or _count(entry.get("max_tokens"))
 
 
 def _count(value: Any) -> int | None:

@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,7 +37,7 @@ from biai_xinf.extension.asgi import (
 from biai_xinf.extension.checking import parse
 from biai_xinf.extension.errors import ApiError, bad_request
 from biai_xinf.extension.inquiry import Inquiry, Kind
-from biai_xinf.extension.listing import instance_entry, model_entry, replica_entries
+from biai_xinf.extension.listing import as_launched, instance_entry, model_entry, replica_entries
 from biai_xinf.extension.names import Names
 from biai_xinf.extension.native import PATHS, Native
 from biai_xinf.extension.ollama import OllamaFacade
@@ -96,7 +96,7 @@ class Gate:
         try:
             if kind is not None:
                 await self._infer(kind, scope, receive, send)
-            elif self._registry.upstreams and path.startswith("/v1/models") and method in ("GET", "DELETE"):
+            elif path.startswith("/v1/models") and method in ("GET", "DELETE"):
                 await self._models(method, path, scope, receive, send)
             elif OllamaFacade.wants(method, path):
                 await self._facade(scope, receive, send)
@@ -164,25 +164,26 @@ class Gate:
 
     async def _models(self, method: str, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if method == "GET" and path == "/v1/models":
-            await self._with_upstreams(scope, receive, send, lambda body: body["data"].extend(self._entries()))
+            await self._changed(scope, send, lambda body: {**body, "data": self._entries(body["data"])})
             return
         if method == "GET" and path == "/v1/models/instances":
-            wanted = self._instances(scope)
-            await self._with_upstreams(scope, receive, send, lambda body: body.extend(wanted))
+            await self._changed(scope, send, lambda body: [*body, *self._instances(scope)])
             return
         match = _ONE_MODEL.fullmatch(path)
-        upstream = self._registry.upstreams.get(unquote(match["uid"])) if match else None
-        if match is None or upstream is None or (method == "DELETE" and match["part"]):
+        uid, part = (unquote(match["uid"]), match["part"]) if match else ("", None)
+        upstream, served = self._registry.upstreams.get(uid), self._registry.served.get(uid)
+        if upstream is None and served is not None and method == "GET" and part is None:
+            await self._changed(scope, send, lambda body: as_launched(body, served))
+            return
+        if upstream is None or (method == "DELETE" and part):
             await self._app(scope, receive, send)
             return
         try:
-            await self._one_upstream(method, match["part"], upstream, scope, receive, send)
+            await self._one_upstream(method, part, upstream, scope, send)
         except ApiError as error:
             await send_error(send, error)
 
-    async def _one_upstream(
-        self, method: str, part: str | None, upstream: Upstream, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _one_upstream(self, method: str, part: str | None, upstream: Upstream, scope: Scope, send: Send) -> None:
         needed = "models:write" if method == "DELETE" else "models:list"
         await self._services.access.admit(scope, scopes=(needed,))
         if method == "DELETE":
@@ -197,8 +198,12 @@ class Gate:
         }
         await send_json(send, 200, answers[part])
 
-    def _entries(self) -> list[dict[str, Any]]:
-        return [model_entry(upstream) for upstream in self._registry.upstreams.values()]
+    def _entries(self, natives: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        served = self._registry.served
+        return [
+            *(as_launched(entry, served.get(entry["id"])) for entry in natives),
+            *map(model_entry, self._registry.upstreams.values()),
+        ]
 
     def _instances(self, scope: Scope) -> list[dict[str, Any]]:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
@@ -206,14 +211,12 @@ class Gate:
         upstreams = self._registry.upstreams.values()
         return [instance_entry(up, self._services.relay.health) for up in upstreams if not asked or up.name in asked]
 
-    async def _with_upstreams(self, scope: Scope, receive: Receive, send: Send, add: Any) -> None:
-        """Xinference's own answer, with what `add` puts into it."""
+    async def _changed(self, scope: Scope, send: Send, change: Callable[[Any], Any]) -> None:
+        """Xinference's own answer, as `change` makes it."""
         async with await call(self._app, scope, scope["path"], b"", method="GET") as answer:
             raw = await answer.read()
             if answer.status == 200:
-                body = json.loads(raw)
-                add(body)
-                await send_json(send, 200, body)
+                await send_json(send, 200, change(json.loads(raw)))
             else:
                 content_type = answer.header(b"content-type") or b"application/json"
                 await send_whole(send, answer.status, raw, content_type)

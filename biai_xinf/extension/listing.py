@@ -1,4 +1,5 @@
-"""Upstream models in Xinference's own lists, so that its Web UI and every client see one set of models."""
+"""What we know in Xinference's own lists, so that its Web UI and every client see one set of models: upstreams among
+its own, and of its own what one request may hold as they were launched, where Xinference tells their family's."""
 
 from __future__ import annotations
 
@@ -9,10 +10,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from biai_xinf.extension.balance import Health
-from biai_xinf.upstreams import Upstream, UpstreamServer
+from biai_xinf.upstreams import ServedModel, Upstream, UpstreamServer
 
 HealthOf = Callable[[UpstreamServer], Health]
 _ABILITIES = {"LLM": ["chat", "generate"], "embedding": ["embed"], "rerank": ["rerank"]}
+
+
+def as_launched(entry: dict[str, Any], served: ServedModel | None) -> dict[str, Any]:
+    """Xinference's own entry of `GET /v1/models`, or answer of `GET /v1/models/{uid}`."""
+    return entry if served is None or served.context is None else {**entry, "context_length": served.context}
 
 
 def model_entry(upstream: Upstream) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from biai_xinf.extension.engines import context_of
 from biai_xinf.extension.ollama_names import Call, NamedModel, canonical, route
 from biai_xinf.extension.registry import Registry
 from biai_xinf.upstreams import ServedModel, Upstream
@@ -108,7 +109,7 @@ def _native(uid: str, entry: Mapping[str, Any], proven: ServedModel | None) -> N
         role=proven.role if proven else None,
         tags=tuple(proven.tags) if proven else (),
         abilities=tuple(entry.get("model_ability") or ()),
-        context=entry.get("context_length"),
+        context=context_of(entry, proven),
         dimensions=entry.get("dimensions"),
         family=entry.get("model_family") or entry.get("model_name"),
         model_format=entry.get("model_format"),

@@ -73,8 +73,7 @@ class Native:
             await self._replayed_until_answered(uid, request, inquiry, scope, receive)
 
     def _described(self, uid: str, entry: Mapping[str, Any]) -> NativeModel:
-        served = self._registry.served.get(uid)
-        return NativeModel.of(uid, entry, defaults=served.defaults if served else {})
+        return NativeModel.of(uid, entry, self._registry.served.get(uid))
 
     def _say_once(self, remarks: Iterable[str]) -> None:
         for remark in remarks:

@@ -54,7 +54,10 @@ class Registry:
         return self._removed(len(left) < len(self._upstreams), left, self._served)
 
     def put_served(self, model: ServedModel) -> None:
-        """Remember what was proven of a model of Xinference's."""
+        """Remember what was proven of a model of Xinference's; a context that is not told is the one told before."""
+        before = self._served.get(model.uid)
+        if before is not None and model.context is None and (model.spec, model.recipe) == (before.spec, before.recipe):
+            model = model.model_copy(update={"context": before.context})
         self._write(self._upstreams, self._served | {model.uid: model})
 
     def remove_served(self, uid: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from biai_xinf.extension import stats
 from biai_xinf.extension.balance import Health
+from biai_xinf.extension.engines import context_of
 from biai_xinf.extension.metrics import host_and_port
 from biai_xinf.extension.replicas import Replica
 from biai_xinf.extension.stats import Figures, ModelFigures
@@ -134,8 +135,7 @@ def _native(uid: str, entry: Mapping[str, Any] | None, served: ServedModel | Non
         "fallback": [],
         "state": state,
         "runs": _runs(entry) if entry else None,
-        # Of embedding models and rerankers Xinference tells it as `max_tokens`.
-        "context": (entry.get("context_length") or entry.get("max_tokens")) if entry else None,
+        "context": context_of(entry, served) if entry else None,
         "spec": served.spec if served else None,
         "recipe": served.recipe if served else None,
         **_shared(targets, figures, served, started, seen.now),

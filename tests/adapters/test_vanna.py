@@ -16,7 +16,9 @@ pytest.importorskip("uvicorn")
 
 from biai_xinf.adapters.sqlgate import Gate, Schema, SqlRefused  # noqa: E402
 from biai_xinf.adapters.vanna import XinferenceChat  # noqa: E402
+from biai_xinf.client import Client  # noqa: E402
 from biai_xinf.errors import MissingExtra, NotFound, QuestionFailed  # noqa: E402
+from biai_xinf.upstreams import ServedModel  # noqa: E402
 from tests.fake_xinference import FakeXinference, refused  # noqa: E402
 from tests.ollama_stand_in import SAYS, StandIn, served  # noqa: E402
 from tests.unit.test_transport import closed_port  # noqa: E402
@@ -221,6 +223,27 @@ def test_what_does_not_fit_the_prompt_is_left_out() -> None:
 
     assert DDL in body(stand_in)["messages"][0]["content"]
     assert "large" not in body(stand_in)["messages"][0]["content"]
+
+
+def test_what_the_model_cannot_read_beside_its_answer_is_left_out() -> None:
+    with FakeXinference(extension=True) as fake:
+        fake.run("xiyan-sql")
+        launched = ServedModel(uid="xiyan-sql", spec="xiyan-sql", recipe="gpu", role="sql", context=1024)
+        Client(fake.endpoint).put_served_model(launched)
+        asked: list[Any] = []
+        fake.chat["xiyan-sql"] = lambda body: asked.append(body) or QUERY  # type: ignore[func-returns-value]
+        vn = MyVanna({"model": "sql", "endpoint": fake.endpoint, "dialect": "PostgreSQL", "answer_tokens": 400})
+        vn.train(ddl=DDL)
+        vn.train(documentation="Names are unique. " * 100)
+        vn.train(documentation="Names are short.")
+
+        vn.generate_sql("Who are our customers?")
+
+    (message,) = asked[0]["messages"]
+    assert "# Table: customers" in message["content"]
+    assert "Names are short." in message["content"]
+    assert "Names are unique." not in message["content"]
+    assert len(message["content"]) < (1024 - 400) * 4
 
 
 @pytest.mark.parametrize("way", ["initial prompt", "no spec"])

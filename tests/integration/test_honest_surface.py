@@ -13,7 +13,9 @@ import pytest
 import requests
 from hypothesis import HealthCheck, Phase, given, settings
 
+from biai_xinf.client import Client
 from biai_xinf.extension.checking import Route
+from biai_xinf.upstreams import ServedModel
 from tests.json_schemas import ANY as any_schemas
 from tests.request_bodies import PATHS, good
 from tests.request_bodies import requests as any_requests
@@ -68,6 +70,20 @@ def ask(endpoint: str, route: Route, **change: Any) -> requests.Response:
 
 
 JSON = {"content-type": "application/json"}
+
+
+def test_a_model_is_listed_with_the_context_it_was_launched_with(endpoint: str) -> None:
+    client = Client(endpoint)
+    familys = client.model(LLM).context_length
+    assert familys != CONTEXT
+
+    client.put_served_model(ServedModel(uid=LLM, spec="coder", recipe="cpu", role="sql", context=CONTEXT))
+    try:
+        assert client.model(LLM).context_length == CONTEXT
+        assert {one.id: one.context_length for one in client.models()}[LLM] == CONTEXT
+    finally:
+        client.forget_served_model(LLM)
+    assert client.model(LLM).context_length == familys
 
 
 def refusal(answer: requests.Response) -> tuple[int, str | None, str]:

@@ -553,6 +553,7 @@ class TestLaunch:
             "role": "sql",
             "aliases": ["sql"],
             "tags": ["coder:7b"],
+            "context": None,
             "defaults": {"temperature": 0, "max_tokens": 64},
             "checks": [{"asked": "How many customers?", "problem": None}],
         }

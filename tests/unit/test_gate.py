@@ -328,6 +328,22 @@ def test_upstreams_stand_in_xinferences_lists(tmp_path: Path, servers: Callable[
     run(door, scenario)
 
 
+def test_xinferences_lists_tell_what_was_launched_and_not_what_a_family_could(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+
+    async def scenario() -> None:
+        (told,) = (await door.ask(path="/v1/models", method="GET")).json["data"]
+        assert told == {"id": "native", **ENTRY}
+        door.registry.put_served(ServedModel(uid="native", spec="coder", recipe="r", role="sql", context=1024))
+        (told,) = (await door.ask(path="/v1/models", method="GET")).json["data"]
+        assert told == {"id": "native", **ENTRY, "context_length": 1024}
+        one = await door.ask(path="/v1/models/native", method="GET")
+        # This one's Xinference knows no such path, and what it says of that is passed on.
+        assert (one.status, one.json["path"]) == (418, "/v1/models/native")
+
+    run(door, scenario)
+
+
 def test_what_is_not_ours_reaches_xinference_untouched(tmp_path: Path, servers: Callable[..., StandIn]) -> None:
     door = Door(tmp_path)
     door.registry.put_upstream(upstream("first", servers()))

@@ -29,6 +29,18 @@ def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
     assert dict(again.served) == {"sql-coder": served}
 
 
+def test_how_a_model_was_launched_is_kept_until_it_is_another(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "endpoint.json")
+    launched = ServedModel(uid="sql", spec="coder", recipe="gpu", role="sql", context=8192)
+
+    registry.put_served(launched)
+    registry.put_served(launched.model_copy(update={"context": None, "verified_at": "2026-11-27T00:00:00+00:00"}))
+    assert registry.served["sql"].context == 8192
+
+    registry.put_served(launched.model_copy(update={"context": None, "recipe": "cpu"}))
+    assert registry.served["sql"].context is None
+
+
 def test_an_upstream_of_the_same_name_is_replaced_and_a_removed_one_stays_away(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "endpoint.json")
     registry.put_upstream(upstream())

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from biai_xinf.extension.checking import Route, check
 from biai_xinf.extension.errors import ApiError
 from biai_xinf.extension.surface import NativeModel, Request, translate
+from biai_xinf.upstreams import ServedModel
 from tests.request_bodies import TOOL, good, requests
 
 LLAMA_CPP = NativeModel("sql", engine="llama.cpp", context=4096)
@@ -402,6 +403,16 @@ def test_responses_follow_the_same_rules() -> None:
 def test_a_model_as_xinference_lists_it() -> None:
     entry = {"model_type": "LLM", "model_engine": "vLLM", "context_length": 32768, "dimensions": None}
 
-    assert NativeModel.of("sql", entry, {"temperature": 0}) == NativeModel(
-        "sql", "LLM", "vLLM", 32768, None, {"temperature": 0}
+    assert NativeModel.of("sql", entry) == NativeModel("sql", "LLM", "vLLM", 32768)
+
+
+def test_a_model_as_it_was_launched() -> None:
+    entry = {"model_type": "LLM", "model_engine": "vLLM", "context_length": 32768}
+    served = ServedModel(
+        uid="sql", spec="coder", recipe="gpu", role="sql", context=8192, defaults={"temperature": 0, "max_tokens": 9000}
     )
+
+    model = NativeModel.of("sql", entry, served)
+
+    assert model == NativeModel("sql", "LLM", "vLLM", 8192, None, served.defaults)
+    assert translate("chat", {"messages": [{"role": "user", "content": "?"}]}, model).body["max_tokens"] == 8192
