@@ -342,7 +342,9 @@ class Client:
 
     def embed(self, uid: str, inputs: Sequence[str], timeout: float = ANSWER_TIMEOUT) -> list[list[float]]:
         """One vector per input, in the order of the inputs."""
-        call = Call("POST", "/v1/embeddings", {"model": uid, "input": list(inputs)}, timeout=timeout)
+        body = {"model": uid, "input": list(inputs)}
+        # The same text gets the same vector.
+        call = Call("POST", "/v1/embeddings", body, timeout=timeout, repeatable=True)
         answer = self._transport.request(call, wire.Embeddings)
         return [entry.embedding for entry in sorted(answer.data, key=lambda entry: entry.index)]
 

@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
 
 from biai_xinf import local_log, ports, processes
 from biai_xinf.errors import LocalServiceFailed
 from biai_xinf.home import home
+from biai_xinf.locking import locked
 from biai_xinf.processes import Process
 from biai_xinf.progress import Report, silent
 from biai_xinf.units import GIB, format_size
@@ -292,36 +292,16 @@ def _kill(members: set[Process]) -> set[Process]:
 
 @contextlib.contextmanager
 def _only_start(deadline: float) -> Iterator[None]:
-    """Hold this user's start-up lock, which the system drops with the process that held it: never stale."""
-    try:
-        home().mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = (home() / "local.lock").open("a")
-    except OSError as error:
-        raise LocalServiceFailed(f"cannot write to {home()}: {error.strerror}") from error
-    with file:
-        while not _lock(file):
-            if time.monotonic() >= deadline:
-                raise LocalServiceFailed("another `biai-xinf` has been starting Xinference all the while")
-            time.sleep(0.1)
+    """Hold this user's start-up lock."""
+    with contextlib.ExitStack() as stack:
+        try:
+            home().mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(locked(home() / "local.lock", deadline))
+        except TimeoutError as error:
+            raise LocalServiceFailed("another `biai-xinf` has been starting Xinference all the while") from error
+        except OSError as error:
+            raise LocalServiceFailed(f"cannot write to {home()}: {error.strerror}") from error
         yield
-
-
-def _lock(file: IO[str]) -> bool:
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-    else:
-        import fcntl  # Unix only
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
 
 
 def _state_file() -> Path:

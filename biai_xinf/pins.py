@@ -7,7 +7,9 @@ nobody is told that it is the wrong thing. So what a collection was built with i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from biai_xinf.errors import BadFile
 from biai_xinf.gguf_file import POOLINGS, Pooling
 from biai_xinf.home import home
+from biai_xinf.locking import locked
 from biai_xinf.replacing import replacing
 from biai_xinf.strict import Strict
 
@@ -30,6 +33,8 @@ SAMPLE_TEXT = "How many orders were cancelled last year? Ile zamówień anulowan
 # 0.99996, as Q8_0 0.9997, as Q5_1 0.995, pooled otherwise less than 0.8. What a server says of its weights tells
 # near quantizations apart.
 SAME_VECTOR = 0.999
+# To write the file takes milliseconds.
+WAIT_S = 10.0
 
 
 class EmbedderPin(Strict):
@@ -168,10 +173,31 @@ def read_pins(endpoint: str | None = None) -> tuple[Pinned, ...]:
 def keep_pin(pinned: Pinned) -> None:
     """Keep a pin: its collections rest on it from now on, and on nothing that they rested on before.
 
-    An application that said nothing of its store is taken to be the one that says so now.
+    An application that said nothing of its store is taken to be the one that says so now. What others keep at the same
+    time is kept too. BadFile if the file was damaged or others do not let go of it, OSError where it cannot be written.
     """
+    with _alone():
+        _write(_with(pinned, read_pins()))
+
+
+def release_pins(endpoint: str, uid: str) -> tuple[Pinned, ...]:
+    """Forget what rests on a model; what was forgotten. Raises as `keep_pin` does."""
+    if not _resting(read_pins(), endpoint, uid):
+        return ()
+    with _alone():
+        kept = read_pins()
+        released = _resting(kept, endpoint, uid)
+        _write(one for one in kept if one not in released)
+    return released
+
+
+def _resting(pins: Iterable[Pinned], endpoint: str, uid: str) -> tuple[Pinned, ...]:
+    return tuple(one for one in pins if (one.endpoint, one.model_uid) == (endpoint, uid))
+
+
+def _with(pinned: Pinned, kept: Iterable[Pinned]) -> list[Pinned]:
     others, collections = [], set(pinned.collections)
-    for one in read_pins():
+    for one in kept:
         if one.store is None and (one.endpoint, one.model_uid) == (pinned.endpoint, pinned.model_uid):
             continue
         if one.store != pinned.store:
@@ -180,23 +206,27 @@ def keep_pin(pinned: Pinned) -> None:
             collections |= {*one.collections}
         elif left := [name for name in one.collections if name not in pinned.collections]:
             others.append(one.model_copy(update={"collections": left}))
-    _write([*others, pinned.model_copy(update={"collections": sorted(collections)})])
-
-
-def release_pins(endpoint: str, uid: str) -> tuple[Pinned, ...]:
-    """Forget what rests on a model; what was forgotten."""
-    released = tuple(one for one in read_pins(endpoint) if one.model_uid == uid)
-    if released:
-        _write(one for one in read_pins() if one not in released)
-    return released
+    return [*others, pinned.model_copy(update={"collections": sorted(collections)})]
 
 
 def _rests_on(one: Pinned, other: Pinned) -> bool:
     return (one.endpoint, one.model_uid, one.pin) == (other.endpoint, other.model_uid, other.pin)
 
 
-def _write(pins: Iterable[Pinned]) -> None:
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """While nobody else reads the file in order to write it: of two who do at once, one would lose what it kept."""
     file = pins_file()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with replacing(file) as stream:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(file.with_suffix(".lock"), time.monotonic() + WAIT_S))
+        except TimeoutError as error:
+            hint = "end the process that hangs while it writes there, and try again"
+            raise BadFile(f"{file}: another process has held it for {WAIT_S:g} s", hint=hint) from error
+        yield
+
+
+def _write(pins: Iterable[Pinned]) -> None:
+    with replacing(pins_file()) as stream:
         stream.write(_Kept(pins=list(pins)).model_dump_json(indent=2).encode())

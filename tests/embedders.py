@@ -6,7 +6,7 @@ import math
 import zlib
 from collections.abc import Callable
 
-from biai_xinf.adapters import embedder
+from biai_xinf.adapters import looking
 from tests.fake_xinference import FakeXinference
 
 DIMENSIONS = 64
@@ -38,4 +38,4 @@ def vectors(seed: int = 0, dimensions: int = DIMENSIONS) -> Callable[[str], list
 
 def forget_what_was_seen() -> None:
     """As in a new process of the application."""
-    embedder._SEEN.clear()
+    looking._SEEN.clear()

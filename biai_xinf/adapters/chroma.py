@@ -19,7 +19,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from biai_xinf.adapters.embedder import BATCH, ROLE, TIMEOUT_S, Embedder, Source, keep
+from biai_xinf.adapters.embedder import Embedder, keep
+from biai_xinf.adapters.source import BATCH, ROLE, TIMEOUT_S, Source
 from biai_xinf.errors import BadFile, MissingExtra, OtherVectors
 from biai_xinf.pins import SAME_VECTOR, EmbedderPin, Pinned, redo_command
 from biai_xinf.strict import Strict

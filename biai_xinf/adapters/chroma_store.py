@@ -20,7 +20,9 @@ from biai_xinf.adapters.chroma import (
     pin_with,
     theirs,
 )
-from biai_xinf.adapters.embedder import Embedder, Seen, Source, keep, look
+from biai_xinf.adapters.embedder import Embedder, keep
+from biai_xinf.adapters.looking import Seen, look
+from biai_xinf.adapters.source import Source
 from biai_xinf.errors import BadFile, UnknownName
 from biai_xinf.pins import Pinned
 from biai_xinf.progress import Report, silent

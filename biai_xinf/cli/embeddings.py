@@ -63,7 +63,7 @@ def redo_store(endpoint: str | None, store: Path, model: str, only: tuple[str, .
     """
     # Imported here: chromadb is the application's, and takes a second to import.
     from biai_xinf.adapters.chroma_store import redo
-    from biai_xinf.adapters.embedder import Source
+    from biai_xinf.adapters.source import Source
 
     source = Source(model, endpoint_of(endpoint), spec=spec)
     with progress(str(store)) as report:

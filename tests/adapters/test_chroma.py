@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("chromadb", reason="chromadb is in the environment of an application")
 
-from biai_xinf.adapters import embedder as looking
+from biai_xinf.adapters import embedder, looking
 from biai_xinf.adapters.chroma import (
     BEFORE_1,
     XinferenceEmbeddingFunction,
@@ -327,7 +327,7 @@ def test_a_home_that_cannot_be_written_stops_no_application(
     def refuse(_: Pinned) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(looking, "keep_pin", refuse)
+    monkeypatch.setattr(embedder, "keep_pin", refuse)
 
     XinferenceEmbeddingFunction()(["text"])
 

@@ -14,7 +14,7 @@ pytest.importorskip("chromadb", reason="chromadb is in the environment of an app
 from biai_xinf.adapters import chroma_store
 from biai_xinf.adapters.chroma import XinferenceEmbeddingFunction, names, open_collection, open_store
 from biai_xinf.adapters.chroma_store import redo
-from biai_xinf.adapters.embedder import Source
+from biai_xinf.adapters.source import Source
 from biai_xinf.pins import read_pins
 from tests.commandline import run
 from tests.embedders import BGE_F16, BGE_Q8, DIMENSIONS, forget_what_was_seen, serve, vectors

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biai_xinf import pins
 from biai_xinf.catalogue import Entry, load_entry, shipped_specs
 from biai_xinf.errors import BadFile, NothingFits, OtherVectors
+from biai_xinf.locking import locked
 from biai_xinf.pins import EmbedderPin, Pinned, keep_pin, pin_of, pins_file, read_pins, release_pins
 from biai_xinf.plan import Action, make_plan
 from biai_xinf.specs import MODEL_SPEC, EmbeddingSpec, EngineRecipe
@@ -116,6 +120,39 @@ def test_what_is_released_is_forgotten() -> None:
     assert [one.pin for one in release_pins(HERE, "bge-m3")] == [Q8]
     assert [one.model_uid for one in read_pins()] == ["else"]
     assert release_pins(HERE, "bge-m3") == ()
+
+
+def keep_when_all_are_there(number: int, together: Any) -> None:
+    together.wait(60)
+    for store in range(10):
+        keep_pin(kept(Q8, store=f"/data/{number}-{store}"))
+
+
+def test_what_several_applications_keep_at_once_is_kept() -> None:
+    processes = multiprocessing.get_context("spawn")
+    together = processes.Barrier(4)
+    writers = [processes.Process(target=keep_when_all_are_there, args=(number, together)) for number in range(4)]
+
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert len(read_pins()) == 40
+
+
+def test_a_file_that_another_process_does_not_let_go_of_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pins, "WAIT_S", 0)
+
+    with (
+        locked(pins_file().with_suffix(".lock"), 0),
+        pytest.raises(BadFile, match=r"pins\.json: another process has held it for 0 s"),
+    ):
+        keep_pin(kept(Q8))
+
+    keep_pin(kept(Q8))
+    assert len(read_pins()) == 1
 
 
 def test_a_damaged_file_is_named_and_not_overwritten(own_home: Path) -> None:

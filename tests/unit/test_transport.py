@@ -228,6 +228,20 @@ def test_a_get_is_not_repeated_twice() -> None:
     assert len(seen) == 2
 
 
+def test_texts_on_a_connection_that_breaks_are_sent_once_more() -> None:
+    vectors = '{"data": [{"index": 0, "embedding": [1, 0.5]}]}'
+
+    with answering(b"", http("200 OK", vectors)) as (endpoint, seen):
+        assert Client(endpoint).embed("bge-m3", ["orders"]) == [[1, 0.5]]
+
+    assert len(seen) == 2
+
+
+def test_half_a_character_at_the_end_of_an_answer_is_no_reason_to_throw_it_away() -> None:
+    with answering(http("200 OK", '"cut \\ud83d"')) as (endpoint, _):
+        assert Client(endpoint).supervisor_address() == "cut \ud83d"
+
+
 def test_a_launch_on_a_connection_that_breaks_is_not_repeated() -> None:
     with answering(b"", b"") as (endpoint, seen), pytest.raises(Unreachable) as caught:
         Client(endpoint).launch({"model_name": "x"})
