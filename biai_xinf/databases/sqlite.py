@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from biai_xinf.specs import Dialect
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _FORBIDDEN_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit"}
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
+# Bytes. SQLite looks at no clock while it makes a value, and has room for a thousand million of them.
+_LONGEST_VALUE = 10_000_000
 # The names that SQLite's own parser, or a dialect a model writes, would take for something else.
 _RESERVED = {"ORDER", "GROUP", "SELECT", "FROM", "WHERE", "TABLE", "INDEX", "DATE", "YEAR", "KEY", "USER", "VALUES"}
 
@@ -41,6 +44,8 @@ class SqliteDatabase:
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
         self._name = name
+        if sys.version_info >= (3, 11):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
         # SQLite keeps any bytes as text, and refuses to give them where they are no UTF-8.
         connection.text_factory = lambda kept: kept.decode("utf-8", errors="replace")
 

@@ -71,6 +71,17 @@ def test_a_query_that_runs_away_is_stopped() -> None:
         database.query(endless, seconds=0.1)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 sets SQLite no limits")
+def test_a_value_that_outgrows_memory_is_not_made() -> None:
+    ten = "'" + "x" * 10 + "'"
+    grown = ten
+    for _ in range(7):
+        grown = f"replace({grown}, 'x', {ten})"
+
+    with closing(demo_shop()) as database, pytest.raises(QuestionFailed, match="string or blob too big"):
+        database.query(f"SELECT length({grown})")
+
+
 def test_a_database_file_is_opened_read_only(tmp_path: Path) -> None:
     file = demo.create(tmp_path / "demo ü.db")
 

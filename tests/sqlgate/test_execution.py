@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,9 @@ _TYPES = {
     "invoice_id year quarter id klient_id",
     "VARCHAR[]": "tags",
     "JSON": "metadata payload attributes",
+    "BOOLEAN": "is_active",
 }
+_IN_POSTGRES = {"DOUBLE": "NUMERIC", "VARCHAR[]": "TEXT[]", "JSON": "JSONB"}
 _TYPE_OF = {column: kind for kind, columns in _TYPES.items() for column in columns.split()}
 HARMLESS_AND_HARMFUL = [it.sql for it in [*legitimate(), *attacks()] if it.dialect in ("sqlite", "duckdb", "postgres")]
 
@@ -32,7 +35,10 @@ HARMLESS_AND_HARMFUL = [it.sql for it in [*legitimate(), *attacks()] if it.diale
 def ddl(dialect: Dialect) -> list[str]:
     statements = []
     for table in schema(dialect).tables.values():
-        columns = ", ".join(f'"{name}" {_TYPE_OF.get(name, "VARCHAR")}' for name in table.columns.values())
+        types = {name: _TYPE_OF.get(name.replace(" ", "_"), "VARCHAR") for name in table.columns.values()}
+        if dialect == "postgres":
+            types = {name: _IN_POSTGRES.get(kind, kind) for name, kind in types.items()}
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
         statements.append(f'CREATE TABLE "{table.name}" ({columns})')
     return statements
 
@@ -97,6 +103,17 @@ def test_honest_queries_run_as_they_were_written_anew(
                 sql = Gate(query.dialect, schema=schema(query.dialect), max_rows=1000).check(query.sql).sql
 
                 run[query.dialect](sql).fetchall()
+
+
+def test_honest_queries_run_on_postgresql_as_they_were_written_anew(postgres: str) -> None:
+    gate = Gate("postgres", schema=schema("postgres"), max_rows=1000)
+    with psycopg.connect(postgres) as database:
+        for statement in ddl("postgres"):
+            database.execute(statement)
+        for query in legitimate():
+            if query.dialect == "postgres":
+                database.execute(gate.check(query.sql).sql.encode()).fetchall()
+        database.rollback()
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,6 +8,7 @@ from biai_xinf.adapters.sqlgate.dialects import SEQUENCE_WORDS, STATEMENT_WORDS
 from biai_xinf.adapters.sqlgate.functions import function_problem
 from biai_xinf.adapters.sqlgate.places import problem_at
 from biai_xinf.adapters.sqlgate.problems import Code, Problem
+from biai_xinf.adapters.sqlgate.widths import width_problem
 
 # sqlglot's names (`Expression.key`) of what a query may be made of; functions are judged by `functions`.
 _CLAUSES = """
@@ -54,7 +55,7 @@ def read_only_problems(tree: exp.Query, dialect: str) -> list[Problem]:
 
 def _problem(node: exp.Expr, dialect: str) -> Problem | None:
     if isinstance(node, exp.Func):
-        return function_problem(node, dialect)
+        return function_problem(node, dialect) or width_problem(node, dialect)
     if node.key not in _ALLOWED:
         return _unknown_kind(node)
     check = _CHECKS.get(node.key)

@@ -159,3 +159,13 @@ SELECT COLUMNS(c -> getenv(c) = '') FROM orders
 SELECT list_transform(['HOME'], x -> getenv(x))
 
 SELECT [getenv(x) FOR x IN ['HOME']]
+
+SELECT format('{:>900000000}', 1)
+
+SELECT format('{:{}}', 1, 900000000)
+
+SELECT printf('%900000000d', 1)
+
+SELECT lpad(name, 9e8, ' ') FROM customers
+
+SELECT rpad(name, LENGTH(name) + 900000000, ' ') FROM customers

@@ -241,3 +241,15 @@ SELECT COUNT(*) FILTER (WHERE pg_sleep(1) IS NULL) FROM orders
 SELECT name FROM customers LIMIT (SELECT pg_sleep(1)::text::int)
 
 SELECT status FROM orders GROUP BY status HAVING nextval('s') > 0
+
+SELECT format('%900000000s', name) FROM customers
+
+SELECT format('%1$*2$s', name, 900000000) FROM customers
+
+SELECT lpad(name, 900000000) FROM customers
+
+SELECT rpad('x', 1000 * 1000 * 100, 'y')
+
+SELECT rpad('x', '900000000')
+
+SELECT array_fill(0, ARRAY[250000000])

@@ -129,3 +129,17 @@ SELECT name FROM customers WHERE name LIKE '%' || load_extension('x') || '%'
 SELECT 1 UNION SELECT sql FROM sqlite_master
 
 WITH sqlite_master AS (SELECT 1 AS a), b AS (SELECT * FROM main.sqlite_master) SELECT * FROM b
+
+SELECT printf('%900000000d', 1)
+
+SELECT printf('%.900000000f', total_amount) FROM orders
+
+SELECT format('%-+ 900000000s', name) FROM customers
+
+SELECT printf('%*d', 900000000, 1)
+
+SELECT printf('%' || '900000000d', 1)
+
+SELECT printf(name, 1) FROM customers
+
+SELECT printf('100%% %9999d', 1)

@@ -93,3 +93,5 @@ SELECT rowid, name FROM customers
 SELECT count(DISTINCT customer_id), bool_or(total_amount > 10), stddev(total_amount), corr(order_id, total_amount) FROM orders
 
 SELECT * FROM (PIVOT targets ON quarter USING sum(amount) GROUP BY region)
+
+SELECT format('{:>10} in 2024: {:.2f} {{x}}', status, SUM(total_amount)) AS line, RPAD(status, 20, '.') FROM orders GROUP BY status

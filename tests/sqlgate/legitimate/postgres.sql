@@ -204,3 +204,5 @@ SELECT q.n, q.n * 2 FROM (SELECT COUNT(*) AS n FROM orders) q WHERE q.n IS DISTI
 SELECT name FROM customers WHERE (created_at, created_at) OVERLAPS (DATE '2024-01-01', DATE '2024-12-31')
 
 SELECT ntile(4) OVER (ORDER BY total_amount) AS quartile, cume_dist() OVER (ORDER BY total_amount), percent_rank() OVER (ORDER BY total_amount) FROM orders
+
+SELECT format('%s: %10s (%1$s, 100%%)', status, COUNT(*)) AS line, LPAD(order_id::text, GREATEST(8, LENGTH(order_id::text)), '0') FROM orders GROUP BY order_id, status

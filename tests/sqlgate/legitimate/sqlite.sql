@@ -102,3 +102,7 @@ SELECT ROUND(100.0 * SUM(CASE WHEN paid_on <= due_on THEN 1 ELSE 0 END) / COUNT(
 SELECT unixepoch(paid_at) - unixepoch('2024-01-01') FROM payments
 
 SELECT first_value(name) OVER (PARTITION BY category_id ORDER BY price) AS cheapest, ntile(4) OVER (ORDER BY price) FROM products
+
+SELECT printf('%08.3f %-20s %d%% of 2024 * 2', SUM(total_amount), status, COUNT(*)) AS line FROM orders GROUP BY status
+
+SELECT format('{"year": 2024, "orders": {"%s": %d}}', status, COUNT(*)) AS line FROM orders GROUP BY status
