@@ -9,33 +9,28 @@ from typing import cast, get_args
 
 import click
 
-from biai_xinf import imported
 from biai_xinf.catalogue import Entry, load_catalogue
-from biai_xinf.cli.apply import as_data, said
+from biai_xinf.cli import apply
 from biai_xinf.cli.connect import connect_or_start
+from biai_xinf.cli.import_shown import Found, as_data, overview
 from biai_xinf.cli.launch import engine_words
-from biai_xinf.cli.output import board, say, show, show_json, table
+from biai_xinf.cli.output import board, say, show, show_json
 from biai_xinf.cli.render import plan_text
 from biai_xinf.client import Client
 from biai_xinf.errors import BadFile, CannotImport, UnknownName
-from biai_xinf.imported import Held, Imported, find_imported, without_imported
-from biai_xinf.needs import need_of
-from biai_xinf.ollama_import import Import, ImportRole, plan_import, uid_of
-from biai_xinf.ollama_store import StoredModel, find_store, full_name
+from biai_xinf.ollama import imported
+from biai_xinf.ollama.imported import Held, Imported, find_imported, without_imported
+from biai_xinf.ollama.importing import Import, plan_import
+from biai_xinf.ollama.model import ImportRole, uid_of
+from biai_xinf.ollama.store import StoredModel, find_store, full_name
 from biai_xinf.plan import Action, Plan
 from biai_xinf.reconcile import Outcome, carry_out, prepare
-from biai_xinf.specs import EngineRecipe
 from biai_xinf.state import Desired, DesiredModel
-from biai_xinf.units import format_size
 
 
 @click.group("import")
 def command() -> None:
     """Serve the models of another program, from where they lie."""
-
-
-# A model as it will be served, one that is served though Ollama has it no more, or why it cannot be.
-_Found = Import | Imported | CannotImport
 
 
 @command.command("ollama")
@@ -69,9 +64,9 @@ def ollama(
         raise refused[0]
     told = role is not None or context is not None
     new = [one for one in wanted if isinstance(one, Import) and (told or not imported.is_written(one))]
-    data = [_data(tag, one) for tag, one in found.items()]
+    data = [as_data(tag, one) for tag, one in found.items()]
     if not as_json:
-        show(_overview(found, new))
+        show(overview(found, new))
     if dry_run or not wanted:
         _end_here([one.stored.tag if isinstance(one, Import) else one.tag for one in wanted])
         if as_json:
@@ -79,7 +74,7 @@ def ollama(
         return
     plan, outcomes = _serve(ctx.obj, wanted, new, yes)
     if as_json:
-        show_json({"models": data, **as_data(plan, outcomes)})
+        show_json({"models": data, **apply.as_data(plan, outcomes)})
     if plan.refused or any(outcome.error for outcome in outcomes):
         ctx.exit(1)
 
@@ -112,7 +107,7 @@ def _serve(
     return plan, outcomes
 
 
-def _find(given: Path | None, tags: Sequence[str], role: ImportRole | None, context: int | None) -> dict[str, _Found]:
+def _find(given: Path | None, tags: Sequence[str], role: ImportRole | None, context: int | None) -> dict[str, Found]:
     """What becomes of each tag, of all in the store if none is named; a tag that Ollama dropped may be ours still."""
     try:
         store = find_store(given)
@@ -123,7 +118,7 @@ def _find(given: Path | None, tags: Sequence[str], role: ImportRole | None, cont
             raise
         return {one.tag: one for one in gone.values() if one is not None}
     models = without_imported(load_catalogue())
-    found: dict[str, _Found] = {}
+    found: dict[str, Found] = {}
     for tag in tags or there:
         named = next((name for name in there if full_name(name) == full_name(tag)), None)
         if named is None and (kept := find_imported(tag)) is not None:
@@ -172,55 +167,6 @@ def _desired(one: Import | Imported, pulled_again: Collection[str]) -> DesiredMo
     return DesiredModel(uid_of(one.tag), one.entry())
 
 
-# What is shown
-
-
-def _overview(found: Mapping[str, _Found], new: Sequence[Import]) -> str:
-    rows = [_row(tag, one) for tag, one in found.items() if isinstance(one, Import)]
-    parts = [table(["OLLAMA", "ROLE", "AS", "LOADS", "CONTEXT", "SIZE", "TAKES"], rows)] if rows else []
-    parts += [_details(tag, one, one in new) for tag, one in found.items()]
-    return "\n\n".join(parts) + "\n" if parts else "Ollama's store holds no models"
-
-
-def _row(tag: str, one: Import) -> list[str]:
-    gguf = one.gguf
-    contexts = dict.fromkeys(str(recipe.requires.context) for recipe in one.spec.recipes)
-    return [
-        tag,
-        one.spec.role,
-        one.stands_for or "-",
-        f"{gguf.architecture} {_count(gguf.parameters)} {gguf.quantization}",
-        " or ".join(contexts),
-        format_size(one.stored.size),
-        _takes(one),
-    ]
-
-
-def _details(tag: str, one: _Found, is_new: bool) -> str:
-    if isinstance(one, CannotImport):
-        hint = [f"    hint: {one.hint}"] if one.hint else []
-        return "\n".join([f"! {one.message}", *hint])
-    if isinstance(one, Imported):
-        return f"= {tag}  is imported; Ollama has it no more, and the weights are kept here"
-    if not is_new:
-        return f"= {tag}  is imported"
-    lines = [f"+ {line}" for line in (f"role {one.spec.role}: {one.because}", *one.carried)]
-    return "\n  ".join([f"+ {tag}", *lines, *(f"- {line}" for line in one.lost)])
-
-
-def _takes(one: Import) -> str:
-    """Memory of one replica with the longest context; the weights are not linked yet, so the blob is read."""
-    entry = Entry(one.spec, Path(), {})
-    recipes = [recipe for recipe in one.spec.recipes if isinstance(recipe, EngineRecipe)]
-    at_blob = [recipe.model_copy(update={"model_path": str(one.stored.weights)}) for recipe in recipes]
-    gpu, cpu = (next(r for r in at_blob if bool(r.requires.gpus) is on_gpu) for on_gpu in (True, False))
-    return f"{format_size(need_of(entry, gpu).vram)} of a GPU, or {format_size(need_of(entry, cpu).memory)} RAM"
-
-
-def _count(parameters: int) -> str:
-    return f"{parameters / 1e9:.1f}B" if parameters >= 10**9 else f"{parameters / 1e6:.2f}M"
-
-
 def _say_how_it_is_held(one: Import, held: Held) -> None:
     if held.how == "hard":
         say(f"{one.uid}: a hard link holds the weights, no byte was copied; `ollama rm` leaves them")
@@ -237,7 +183,7 @@ def _end_here(tags: Sequence[str]) -> None:
 
 def _say_what_is_true_now(client: Client, plan: Plan, outcomes: Sequence[Outcome], new: Sequence[Import]) -> None:
     for outcome in outcomes:
-        for line in said(outcome):
+        for line in apply.said(outcome):
             say(line)
     kept = {change.uid for change in plan.changes if change.action is Action.KEEP} & {one.uid for one in new}
     for uid in sorted(kept):
@@ -253,29 +199,3 @@ def _say_how_a_cluster_file_has_them(desired: Desired) -> None:
     say("in a cluster file:")
     for want in desired.models:
         say(f'  - {{spec: {want.entry.spec.name}, uid: "{want.uid}"}}')
-
-
-def _data(tag: str, one: _Found) -> dict[str, object]:
-    if isinstance(one, CannotImport):
-        return {"tag": tag, "refused": one.code, "reason": one.message, "hint": one.hint}
-    if isinstance(one, Imported):
-        return {"tag": tag, "uid": uid_of(tag), "spec": one.path.stem, "in_store": False}
-    return {
-        "tag": tag,
-        "uid": one.uid,
-        "spec": one.spec.name,
-        "in_store": True,
-        "imported": imported.is_written(one),
-        "role": one.spec.role,
-        "stands_for": one.stands_for,
-        "because": one.because,
-        "architecture": one.gguf.architecture,
-        "parameters": one.gguf.parameters,
-        "quantization": one.gguf.quantization,
-        "contexts": list(dict.fromkeys(recipe.requires.context for recipe in one.spec.recipes)),
-        "size": one.stored.size,
-        "digest": f"sha256:{one.stored.digest}",
-        "blob": str(one.stored.weights),
-        "carried": list(one.carried),
-        "lost": list(one.lost),
-    }

@@ -12,12 +12,13 @@ from typing import Any
 import gguf
 import pytest
 
-from biai_xinf import imported
 from biai_xinf.catalogue import load_catalogue, load_entry
 from biai_xinf.errors import BadFile, CannotImport
 from biai_xinf.needs import need_of
-from biai_xinf.ollama_import import Import, plan_import, spec_name, uid_of
-from biai_xinf.ollama_store import Store
+from biai_xinf.ollama import imported
+from biai_xinf.ollama.importing import Import, plan_import
+from biai_xinf.ollama.model import spec_name, uid_of
+from biai_xinf.ollama.store import Store
 from biai_xinf.specs import ChatSpec, EmbeddingSpec, SqlSpec
 from tests import tiny_models
 from tests.commandline import Result, run

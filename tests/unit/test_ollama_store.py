@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from biai_xinf import ollama_store
 from biai_xinf.errors import CannotImport, UnknownName
-from biai_xinf.ollama_store import Store, find_store, full_name
+from biai_xinf.ollama import store as ollama_store
+from biai_xinf.ollama.store import Store, find_store, full_name
 from tests.ollama_stores import OllamaStore
 from tests.tiny_models import tiny_llm_gguf
 

@@ -20,8 +20,9 @@ import yaml
 
 from biai_xinf.catalogue import Catalogue, Entry, load_entry, user_specs
 from biai_xinf.errors import BadFile, CannotImport
-from biai_xinf.ollama_import import Import, spec_name
-from biai_xinf.ollama_store import full_name
+from biai_xinf.ollama.importing import Import
+from biai_xinf.ollama.model import spec_name
+from biai_xinf.ollama.store import full_name
 
 _MARK = "# Written by `biai-xinf import ollama` from "
 _HEAD = re.compile(re.escape(_MARK) + r"(\S+), sha256:([0-9a-f]{64})\.\n")

@@ -1,0 +1,1 @@
+"""Models of an Ollama on this machine, served from where they lie."""
