@@ -50,7 +50,10 @@ def check(
     from biai_xinf.adapters.sqlgate import Gate, SqlRefused, load_schema
 
     schema = load_schema(schema_file, dialect) if schema_file is not None else None
-    gate = Gate(dialect, schema, tables or None, max_rows, to)  # type: ignore[arg-type]  # click.Choice made it one
+    try:
+        gate = Gate(dialect, schema, tables or None, max_rows, to)  # type: ignore[arg-type]  # click.Choice made it one
+    except ValueError as error:
+        raise click.UsageError(f"--table: {error}") from error
     try:
         checked = gate.check(_text(file))
     except SqlRefused as error:
@@ -69,5 +72,7 @@ def check(
 def _text(file: str) -> str:
     try:
         return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadFile(f"`{file}` cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise BadFile(f"`{file}` cannot be read: {error}") from error

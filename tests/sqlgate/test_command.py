@@ -81,8 +81,27 @@ def test_problems_are_data_with_json(typed: Callable[[str], None]) -> None:
 def test_a_file_that_is_not_there_is_named() -> None:
     done = check("nowhere.sql", "--dialect", "sqlite")
 
-    assert done.exit_code == 1
-    assert "`nowhere.sql` cannot be read" in done.stderr
+    assert (done.exit_code, done.stdout, done.stderr) == (
+        1,
+        "",
+        "error: `nowhere.sql` cannot be read: No such file or directory\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "error"),
+    [
+        ("", "no table is called ''; write `orders` or `sales.orders`, without quotes"),
+        ("x;y", "no table is called 'x;y'; write `orders` or `sales.orders`, without quotes"),
+        ("custmers", "the schema has no table `custmers`; did you mean `customers`?"),
+    ],
+)
+def test_a_table_that_cannot_be_is_a_wrong_option(table: str, error: str, typed: Callable[[str], None]) -> None:
+    typed("SELECT name FROM customers")
+
+    done = check("--dialect", "postgres", "--schema", SCHEMA, "--table", table)
+
+    assert (done.exit_code, done.stdout, done.stderr.splitlines()[-1]) == (2, "", f"Error: --table: {error}")
 
 
 def test_the_command_knows_every_dialect_of_the_gate() -> None:

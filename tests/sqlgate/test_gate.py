@@ -162,6 +162,39 @@ def test_only_listed_tables_may_be_read() -> None:
     assert problems("SELECT 1 FROM hr.orders", gate)[0].message == "the table `hr.orders` may not be read"
 
 
+@pytest.mark.parametrize("listed", ["orders", "{}.orders", "{}.ORDERS"])
+@pytest.mark.parametrize("read", ["orders", "{}.orders", "Orders"])
+@pytest.mark.parametrize(
+    ("dialect", "default"), [("postgres", "public"), ("tsql", "dbo"), ("sqlite", "main"), ("duckdb", "main")]
+)
+def test_a_list_and_a_query_may_both_leave_the_default_schema_out(
+    dialect: Dialect, default: str, read: str, listed: str
+) -> None:
+    tables, sql = [listed.format(default)], f"SELECT 1 FROM {read.format(default)}"
+
+    assert Gate(dialect, tables=tables).check(sql)
+    assert Gate(dialect, schema=Schema({"orders": ["id"]}, dialect), tables=tables).check(sql)
+    assert Gate(dialect, schema=Schema({f"{default}.orders": ["id"]}, dialect), tables=tables).check(sql)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "listed", "read"),
+    [
+        pytest.param("postgres", "orders", "sales.orders", id="other-schema"),
+        pytest.param("postgres", "sales.orders", "orders", id="other-schema-listed"),
+        pytest.param("postgres", "orders", "dbo.orders", id="default-of-another-dialect"),
+        pytest.param("postgres", "orders", "other.public.orders", id="other-database"),
+        pytest.param("postgres", "other.public.orders", "public.orders", id="other-database-listed"),
+        pytest.param("postgres", "public.sales.orders", "sales.orders", id="database-called-as-the-default-schema"),
+        pytest.param("postgres", "orders", '"PUBLIC".orders', id="schema-in-other-letters"),
+        pytest.param("postgres", "orders", '"public.orders"', id="table-with-a-dot"),
+        pytest.param("oracle", "orders", "public.orders", id="dialect-without-a-default"),
+    ],
+)
+def test_another_schema_is_not_the_default_one(dialect: Dialect, listed: str, read: str) -> None:
+    assert problems(f"SELECT 1 FROM {read}", Gate(dialect, tables=[listed]))[0].code == Code.TABLE
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -246,7 +279,56 @@ def test_a_gate_that_makes_no_sense_is_a_programming_error() -> None:
         Gate("postgres", max_rows=0)
 
 
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        pytest.param("orders", "tables is 'orders', and must be a list of names", id="text"),
+        pytest.param(iter(["orders"]), "tables is <list_iterator .*>, and must be a list of names", id="read-once"),
+        pytest.param(["orders", 5], "no table is called 5; write `orders` or `sales.orders`, without quotes", id="number"),
+        pytest.param([""], "no table is called ''; .*", id="nothing"),
+        pytest.param([" "], "no table is called ' '; .*", id="space"),
+        pytest.param(["x;y"], "no table is called 'x;y'; .*", id="semicolon"),
+        pytest.param(["orders,customers"], "no table is called 'orders,customers'; .*", id="two-in-one"),
+        pytest.param(["public."], "no table is called 'public.'; .*", id="schema-alone"),
+        pytest.param(["a..b"], r"no table is called 'a\.\.b'; .*", id="no-schema"),
+        pytest.param(['"orders"'], "no table is called '\"orders\"'; .*", id="quotes"),
+        pytest.param(["orders\n"], r"no table is called 'orders\\n'; .*", id="line-feed"),
+        pytest.param(["custmers"], "the schema has no table `custmers`; did you mean `customers`\\?", id="misspelt"),
+        pytest.param(["sales.orders"], "the schema has no table `sales.orders`.*", id="other-schema"),
+        pytest.param(["orders", "nosuch"], "the schema has no table `nosuch`", id="unknown"),
+    ],
+)  # fmt: skip
+def test_a_list_of_tables_that_makes_no_sense_is_a_programming_error(tables: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Gate("postgres", schema=SHOP, tables=tables)
+
+
+@pytest.mark.parametrize("name", ["Order Details", "zamówienia", "2024_sales", "sales.q-1", "v$x", "#t"])
+def test_what_quotes_allow_may_be_listed(name: str) -> None:
+    assert Gate("sqlite", tables=[name]).check(f'SELECT 1 FROM "{name.replace(".", chr(34) + "." + chr(34))}"')
+
+
+def test_a_table_that_the_schema_has_elsewhere_may_be_listed_by_its_bare_name() -> None:
+    gate = Gate("oracle", schema=Schema({"SALES.ORDERS": ["ID"]}, "oracle"), tables=["orders", "dual"])
+
+    assert gate.check("SELECT id FROM orders")
+
+
 # Bounds
+
+
+@pytest.mark.parametrize("sign", ["OR", "AND", "||", "+"])
+def test_a_chain_may_have_190_parts_and_not_200(sign: str) -> None:
+    def chain(parts: int) -> str:
+        return "SELECT " + f" {sign} ".join(["a"] * parts) + " FROM t"
+
+    assert Gate("postgres").check(chain(190))
+    assert problems(chain(200), Gate("postgres"))[0].code == Code.TOO_DEEP
+
+
+def test_as_many_queries_may_be_joined_by_union() -> None:
+    assert Gate("postgres").check(" UNION ".join(["SELECT 1"] * 190))
+    assert problems(" UNION ".join(["SELECT 1"] * 200), Gate("postgres"))[0].code == Code.TOO_DEEP
 
 
 @pytest.mark.parametrize(

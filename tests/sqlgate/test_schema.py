@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from biai_xinf.adapters.sqlgate import Gate, Schema, load_schema
+from biai_xinf.adapters.sqlgate import Gate, Schema, SqlRefused, load_schema
 from biai_xinf.errors import BadFile
 
 
@@ -50,6 +50,45 @@ def test_the_default_schema_may_be_named(name: str) -> None:
     assert gate.check(f"SELECT id FROM {name}")
 
 
+def test_a_schema_in_quotes_and_other_letters_is_not_the_default_one() -> None:
+    gate = Gate("postgres", schema=Schema({"orders": ["id"]}, "postgres"))
+
+    with pytest.raises(SqlRefused, match=r"there is no table `PUBLIC\.orders`"):
+        gate.check('SELECT id FROM "PUBLIC".orders')
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.sql", "CREATE TABLE t (a INT)"), ("a.json", '{"t": ["a"]}')], ids=["ddl", "json"]
+)
+def test_a_byte_order_mark_is_no_part_of_a_schema(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+
+    schema = load_schema(tmp_path / name, "postgres")
+
+    assert {name: list(table.columns) for name, table in schema.tables.items()} == {"t": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("[" * 200_000, "{}: no JSON of tables: it is nested too deep, or has too long a number", id="lists"),
+        pytest.param('{"a":' * 200_000, "{}: no JSON of tables: it is nested too deep, or has too long a number", id="objects"),
+        pytest.param('{"a":' * 5 + "[]" + "}" * 5, "the schema has `a.a.a.a.a`, and a table has 4 names at most", id="names"),
+        pytest.param('{"t": ["a", 1]}', "column 2 of `t` must be a name, and is of type int", id="number"),
+        pytest.param('{"t": [null]}', "column 1 of `t` must be a name, and is of type NoneType", id="null"),
+        pytest.param('{"t": ["a", {"x": 1}]}', "column 2 of `t` must be a name, and is of type dict", id="object"),
+    ],
+)  # fmt: skip
+def test_json_that_holds_no_tables_is_told_in_one_sentence(text: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(BadFile) as raised:
+        load_schema(file, "postgres")
+
+    assert str(raised.value) == message.format(file)
+
+
 def test_what_is_no_schema_says_so(tmp_path: Path) -> None:
     files = {
         "a.sql": ("SELECT 1", "the schema creates no table"),
@@ -63,5 +102,9 @@ def test_what_is_no_schema_says_so(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
         with pytest.raises(BadFile, match=message.replace("(", r"\(")):
             load_schema(tmp_path / name, "postgres")
-    with pytest.raises(BadFile, match="cannot be read"):
+    with pytest.raises(BadFile) as raised:
         load_schema(tmp_path / "none.sql", "postgres")
+    assert str(raised.value) == f"`{tmp_path / 'none.sql'}` cannot be read: No such file or directory"
+    (tmp_path / "g.sql").write_bytes(b"\xff")
+    with pytest.raises(BadFile, match="cannot be read: 'utf-8' codec"):
+        load_schema(tmp_path / "g.sql", "postgres")

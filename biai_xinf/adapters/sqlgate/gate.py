@@ -20,7 +20,7 @@ from biai_xinf.adapters.sqlgate.problems import Code, Problem, SqlRefused
 from biai_xinf.adapters.sqlgate.read_only import read_only_problems
 from biai_xinf.adapters.sqlgate.reading import read, refused
 from biai_xinf.adapters.sqlgate.schema import Schema
-from biai_xinf.adapters.sqlgate.tables import table_problems, tables_read
+from biai_xinf.adapters.sqlgate.tables import refuse_impossible_names, table_problems, tables_read
 from biai_xinf.specs import AnswerForm
 
 # An answer reasons and quotes; more than this is not looked through for SQL.
@@ -45,7 +45,8 @@ class Gate:
     """What may pass: queries in `dialect`, over the tables of `schema`, and of `tables` where that is given.
 
     Without a schema, tables and columns are not looked up. `max_rows` caps the rows, `to` is the dialect to write,
-    `form` says where in an answer its SQL stands.
+    `form` says where in an answer its SQL stands. ValueError where one of them makes no sense, or `schema` lacks one of
+    `tables`.
     """
 
     dialect: Dialect
@@ -61,6 +62,8 @@ class Gate:
                 raise ValueError(f"the dialect `{dialect}` is none of {', '.join(DIALECTS)}")
         if self.max_rows is not None and self.max_rows < 1:
             raise ValueError(f"max_rows is {self.max_rows}, and must be at least 1")
+        if self.tables is not None:
+            refuse_impossible_names(self.tables, self.dialect, self.schema)
 
     def check(self, answer: str) -> Checked:
         """The one query of a model's answer, or of plain SQL; SqlRefused with every reason it does not pass."""

@@ -17,6 +17,8 @@ from biai_xinf.errors import BadFile
 
 # The schema that a table stands in where nobody says another.
 _DEFAULT_SCHEMAS = {"postgres": "public", "tsql": "dbo", "sqlite": "main", "duckdb": "main"}
+# Server, database, schema and table, as T-SQL may write them.
+_MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Schema:
         """The table that the identifiers of a query name."""
         keys = [self.key(part) for part in parts]
         found = self._by_full_name.get(".".join(keys))
-        if found is None and len(keys) == 2 and keys[0].lower() == _DEFAULT_SCHEMAS.get(self.dialect):
-            found = self._by_full_name.get(keys[1])
+        if found is None:
+            found = self._by_full_name.get(".".join(without_default_schema(keys, self.dialect)))
         return self._by_bare_name.get(keys[0]) if found is None and len(keys) == 1 else found
 
     def lists(self, parts: Sequence[str]) -> bool:
@@ -76,6 +78,11 @@ class Schema:
         return _key(".".join(parts), self.dialect) in self._by_full_name or ".".join(parts).lower() in {
             name.lower() for name in self._by_full_name
         }
+
+    def names(self) -> frozenset[str]:
+        """All names that queries can have for the tables, as `listed_name` gives them."""
+        listed = {listed_name(name, self.dialect) for name in self.tables}
+        return frozenset(listed | {name.rpartition(".")[2] for name in listed})
 
     def tables_like(self, parts: Sequence[exp.Expr]) -> tuple[str, ...]:
         """Up to three names of tables that look like these identifiers, quoted where they must be."""
@@ -91,15 +98,21 @@ class Schema:
 def load_schema(path: Path, dialect: str) -> Schema:
     """The schema in a `.json` file or a file of DDL; BadFile where there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        # Editors on Windows put a byte order mark before the text.
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadFile(f"`{path}` cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise BadFile(f"`{path}` cannot be read: {error}") from error
     if path.suffix.lower() != ".json":
         return Schema.from_ddl(text, dialect)
     try:
-        return Schema.from_data(json.loads(text), dialect)
+        data = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadFile(f"{path}:{error.lineno}: no JSON: {error.msg}") from error
+    except (RecursionError, ValueError) as error:
+        raise BadFile(f"{path}: no JSON of tables: it is nested too deep, or has too long a number") from error
+    return Schema.from_data(data, dialect)
 
 
 def key_of(identifier: exp.Expr, dialect: str) -> str:
@@ -107,6 +120,16 @@ def key_of(identifier: exp.Expr, dialect: str) -> str:
     if dialect in FOLDED_TO:
         return folded(identifier.name, bool(identifier.args.get("quoted")), dialect)
     return identifier.name.lower()
+
+
+def without_default_schema(names: Sequence[str], dialect: str) -> Sequence[str]:
+    """The names of a table from the left; without its schema, where that need not be said."""
+    return names[1:] if len(names) == 2 and names[0] == _DEFAULT_SCHEMAS.get(dialect) else names
+
+
+def listed_name(name: str, dialect: str) -> str:
+    """What a name in a list of tables is compared by: in small letters, without the schema that need not be said."""
+    return ".".join(without_default_schema(name.lower().split("."), dialect))
 
 
 def written(name: str, dialect: str) -> str:
@@ -146,12 +169,20 @@ def _tables_of(data: object, dialect: str, within: tuple[str, ...]) -> Iterable[
         raise BadFile("the schema must map tables to their columns: " + '{"orders": ["id", "total"]}')
     for name, value in data.items():
         names = (*within, _as_kept(str(name), dialect))
+        if len(names) > _MOST_NAMES:
+            raise BadFile(f"the schema has `{'.'.join(names)}`, and a table has {_MOST_NAMES} names at most")
         if isinstance(value, Mapping) and value and all(isinstance(it, (Mapping, list)) for it in value.values()):
             yield from _tables_of(value, dialect, names)
         elif isinstance(value, (Mapping, list)):
-            yield ".".join(names), [_as_kept(str(column), dialect) for column in value]
+            yield ".".join(names), [_as_kept(_column(column, name, at), dialect) for at, column in enumerate(value, 1)]
         else:
             raise BadFile(f"the columns of `{name}` must be a list of names, or names with types")
+
+
+def _column(column: object, table: str, at: int) -> str:
+    if not isinstance(column, str):
+        raise BadFile(f"column {at} of `{table}` must be a name, and is of type {type(column).__name__}")
+    return column
 
 
 def _as_kept(name: str, dialect: str) -> str:

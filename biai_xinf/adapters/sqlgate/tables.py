@@ -11,7 +11,7 @@ from sqlglot import exp
 from biai_xinf.adapters.sqlgate.dialects import DUAL, folded
 from biai_xinf.adapters.sqlgate.places import problem_at
 from biai_xinf.adapters.sqlgate.problems import Code, Problem
-from biai_xinf.adapters.sqlgate.schema import Schema
+from biai_xinf.adapters.sqlgate.schema import Schema, key_of, listed_name, without_default_schema
 
 # What databases keep about themselves, their users and sessions, and tables through which they reach out.
 _SYSTEM_SCHEMAS = {
@@ -45,13 +45,16 @@ _LIKE_A_FILE = re.compile(r"[./\\:*?\[]")
 # A CTE may refer to itself without the word RECURSIVE.
 _RECURSES_UNASKED = {"oracle", "sqlite", "tsql"}
 _CASE_MATTERS_NOT = {"sqlite", "duckdb"}
+# A list has names without their quotes; spaces may stand within them.
+_LISTED_PART = r"""[^\s\x00-\x1f"'`\[\];,.]+(?: +[^\s\x00-\x1f"'`\[\];,.]+)*"""
+_LISTED = re.compile(rf"{_LISTED_PART}(?:\.{_LISTED_PART})*")
 
 
 def table_problems(
     tree: exp.Query, dialect: str, schema: Schema | None, allowed: Collection[str] | None
 ) -> list[Problem]:
     """Every table of the tree that may not be read, with names that may."""
-    policy = {name.lower() for name in allowed} if allowed is not None else None
+    policy = {listed_name(name, dialect) for name in allowed} if allowed is not None else None
     found = (_problem(table, dialect, schema, policy) for table in _read_tables(tree, dialect))
     return [problem for problem in found if problem is not None]
 
@@ -59,6 +62,21 @@ def table_problems(
 def tables_read(tree: exp.Query, dialect: str) -> tuple[str, ...]:
     """The tables that the query reads, in the order they stand in it, as it names them."""
     return tuple(dict.fromkeys(_full_name(table) for table in _read_tables(tree, dialect)))
+
+
+def refuse_impossible_names(allowed: Collection[str], dialect: str, schema: Schema | None) -> None:
+    """ValueError where a list of tables is none, or has what no table is called, or what the schema lacks."""
+    if isinstance(allowed, str) or not isinstance(allowed, Collection):
+        raise ValueError(f"tables is {allowed!r}, and must be a list of names")
+    known = schema.names() | ({"dual"} if dialect in DUAL else set()) if schema is not None else None
+    for name in allowed:
+        if not isinstance(name, str) or not _LISTED.fullmatch(name):
+            raise ValueError(f"no table is called {name!r}; write `orders` or `sales.orders`, without quotes")
+        listed = listed_name(name, dialect)
+        if known is not None and listed not in known:
+            alike = _alike(listed, known)
+            meant = f"; did you mean {' or '.join(f'`{it}`' for it in alike)}?" if alike else ""
+            raise ValueError(f"the schema has no table `{name}`{meant}")
 
 
 def _read_tables(tree: exp.Query, dialect: str) -> Iterator[exp.Table]:
@@ -81,7 +99,7 @@ def _problem(table: exp.Table, dialect: str, schema: Schema | None, policy: Coll
         return None
     if _is_system(parts, dialect) and not (schema is not None and schema.lists(parts)):
         return problem_at(table, Code.TABLE, f"`{name}` belongs to the database itself and may not be read")
-    if policy is not None and name.lower() not in policy and parts[-1].lower() not in _bare(policy, parts):
+    if policy is not None and _listed_as(table, dialect) not in policy:
         return problem_at(table, Code.TABLE, f"the table `{name}` may not be read", _alike(name, policy))
     if schema is not None:
         return _unknown(table, schema)
@@ -96,9 +114,10 @@ def _is_system(parts: list[str], dialect: str) -> bool:
     return of_system or re.fullmatch(_SYSTEM_TABLES[dialect], table) is not None
 
 
-def _bare(policy: Collection[str], parts: list[str]) -> Collection[str]:
-    """Names of the list without a schema stand for the table only where the query names no schema either."""
-    return policy if len(parts) == 1 else ()
+def _listed_as(table: exp.Table, dialect: str) -> str:
+    """What a list of tables has the table by; in quotes, the schema in other letters is another one."""
+    keys = [key_of(part, dialect) for part in table.parts]
+    return ".".join(without_default_schema(keys, dialect)).lower()
 
 
 def _unknown(table: exp.Table, schema: Schema) -> Problem | None:
