@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import math
 import os
 import ssl
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class Endpoint:
     `timeout` is for a whole answer, or for each piece of a stream, in seconds. `max_retries` is how often a request is
     sent again that could not be sent, broke off before its answer began, or was answered with 408, 409, 429 or 5xx. A
     stream that has begun is never begun again. Nor is a request repeated that got no answer in time: the model still
-    works on the first, the second would wait behind it, and the caller thrice as long as they said.
+    works on the first, the second would wait behind it, and the caller thrice as long as they said. ValueError where
+    either is no such number.
     """
 
     endpoint: str | None = None
@@ -71,6 +73,12 @@ class Endpoint:
     cluster: str | Path | None = None
     timeout: float = ANSWER_TIMEOUT
     max_retries: int = 2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.timeout, (int, float)) or not 0 < self.timeout < math.inf:
+            raise ValueError(f"timeout is {self.timeout!r}, and must be a number of seconds above 0")
+        if not isinstance(self.max_retries, int) or self.max_retries < 0:
+            raise ValueError(f"max_retries is {self.max_retries!r}, and must be a whole number of at least 0")
 
     def xinference(self) -> Client:
         """Our own client of it."""

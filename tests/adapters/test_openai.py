@@ -132,6 +132,22 @@ def test_an_endpoint_may_be_written_with_v1_behind_it(fake: FakeXinference) -> N
     assert str(connect("sql", endpoint=f"{fake.endpoint}/v1").client.base_url) == f"{fake.endpoint}/v1/"
 
 
+@pytest.mark.parametrize("value", [0, -1, None, "30", float("inf"), float("nan")], ids=str)
+def test_a_timeout_that_nothing_can_be_done_in_is_a_programming_error(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^timeout is ") as raised:
+        connect(endpoint=f"http://127.0.0.1:{closed_port()}", timeout=value)  # type: ignore[arg-type]  # what is wrong
+
+    assert str(raised.value) == f"timeout is {value!r}, and must be a number of seconds above 0"
+
+
+@pytest.mark.parametrize("value", [-1, None, 1.5], ids=str)
+def test_a_number_of_retries_that_is_none_is_a_programming_error(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^max_retries is ") as raised:
+        asyncio.run(connect_async(endpoint="http://127.0.0.1:1", max_retries=value))  # type: ignore[arg-type]  # what is wrong
+
+    assert str(raised.value) == f"max_retries is {value!r}, and must be a whole number of at least 0"
+
+
 def test_where_nothing_answers_one_sentence_says_so() -> None:
     endpoint = f"http://127.0.0.1:{closed_port()}"
 
