@@ -125,8 +125,9 @@ def _find(given: Path | None, tags: Sequence[str], role: ImportRole | None, cont
             found[kept.tag] = kept
             continue
         try:
-            stored = store.read(named or tag)
-            found[stored.tag] = _planned(stored, models, role, context)
+            one = _planned(store.read(named or tag), models, role, context)
+            imported.refuse_taken_name(one, [other for other in found.values() if isinstance(other, Import)])
+            found[one.stored.tag] = one
         except CannotImport as error:
             found[named or tag] = error
     return found

@@ -8,7 +8,7 @@ from biai_xinf.catalogue import Catalogue, Entry
 from biai_xinf.errors import BadFile, CannotImport
 from biai_xinf.families import FAMILIES
 from biai_xinf.gguf_file import GgufFile, read_gguf
-from biai_xinf.ollama.model import ImportRole, Model, names_tag
+from biai_xinf.ollama.model import ImportRole, Model, names_tag, spec_name
 from biai_xinf.ollama.store import StoredModel, full_name
 
 # Whose prompt and probe a model takes that no spec of ours names.
@@ -26,6 +26,7 @@ def identify(stored: StoredModel, catalogue: Catalogue, role: ImportRole | None,
         kin = None
     source = kin or (catalogue[_MODEL_OF_ROLE[role]] if role in _MODEL_OF_ROLE else None)
     model = Model(stored, gguf, role, kin, source, because, context)
+    _refuse_without_name(stored.tag)
     _refuse_without_template(model)
     return model
 
@@ -94,6 +95,12 @@ def _role(
 def _embeds(gguf: GgufFile) -> bool:
     family = FAMILIES.get(str(gguf.config["model_type"]))
     return bool(gguf.pooling) or "bert" in gguf.architecture or (family is not None and family.encoder)
+
+
+def _refuse_without_name(tag: str) -> None:
+    if not spec_name(tag):
+        said = f"`{tag}` has no letter or digit that a spec could be named after"
+        raise CannotImport("no-name", said, hint=f"`ollama cp {tag} NAME` gives it a name, import that one")
 
 
 def _refuse_without_template(model: Model) -> None:

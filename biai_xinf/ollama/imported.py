@@ -12,16 +12,18 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from biai_xinf.catalogue import Catalogue, Entry, load_entry, user_specs
+from biai_xinf.catalogue import Catalogue, Entry, load_entry, shipped_specs, user_specs
 from biai_xinf.errors import BadFile, CannotImport
 from biai_xinf.ollama.importing import Import
-from biai_xinf.ollama.model import spec_name
+from biai_xinf.ollama.model import uid_of
 from biai_xinf.ollama.store import full_name
 
 _MARK = "# Written by `biai-xinf import ollama` from "
@@ -63,11 +65,29 @@ def without_imported(catalogue: Catalogue) -> dict[str, Entry]:
 
 def find_imported(tag: str) -> Imported | None:
     """The spec that an import of the tag wrote, however it is spelled."""
-    for path in sorted(user_specs().glob("*.yaml")):
-        head = _head(path)
-        if head is not None and full_name(head[0]) == full_name(tag):
-            return Imported(head[0], path)
-    return None
+    return next((one for one in _all_imported() if full_name(one.tag) == full_name(tag)), None)
+
+
+def refuse_taken_name(one: Import, others: Iterable[Import] = ()) -> None:
+    """CannotImport where its spec or uid is named like a spec of a person's or of ours, or another tag's.
+
+    Other tags are those imported before, and `others` that are about to be.
+    """
+    tag, path = one.stored.tag, _spec_path(one)
+    if path.exists() and _head(path) is None:
+        hint = "give that spec another name; it was not written by an import"
+        raise CannotImport("name-taken", f"`{tag}` would be written to {path}, which is there", hint=hint)
+    hint = f"`ollama cp {tag} NAME` gives it another name, import that one"
+    if (shipped_specs() / path.name).exists():
+        raise CannotImport("name-taken", f"`{tag}` would be named `{path.stem}` here, as a spec of ours is", hint=hint)
+    taken = [(other.path.stem, other.tag) for other in _all_imported()]
+    taken += [(other.spec.name, other.stored.tag) for other in others]
+    for name, other_tag in taken:
+        same_name, same_uid = name == one.spec.name, uid_of(other_tag) == one.uid
+        if full_name(other_tag) != full_name(tag) and (same_name or same_uid):
+            shared = one.uid if same_uid else name
+            said = f"`{tag}` would be named `{shared}` here, as `{other_tag}` is"
+            raise CannotImport("name-taken", said, hint=hint)
 
 
 def is_written(one: Import) -> bool:
@@ -79,15 +99,13 @@ def is_written(one: Import) -> bool:
 def has_other_weights(one: Import) -> bool:
     """Whether the tag was imported when it had other weights: it was pulled again since."""
     head = _head(_spec_path(one))
-    return head is not None and head[1] != one.stored.digest
+    return head is not None and _is_of(head[0], one) and head[1] != one.stored.digest
 
 
 def write(one: Import) -> Held:
-    """Write the spec and hold the weights, the spec last; CannotImport where a file of another's is in the way."""
+    """Write the spec and hold the weights, the spec last; CannotImport where its name is another's."""
+    refuse_taken_name(one)
     path, folder = _spec_path(one), _folder(one)
-    if path.exists() and _head(path) is None:
-        hint = "give that spec another name; it was not written by an import"
-        raise CannotImport("name-taken", f"`{one.stored.tag}` would be written to {path}, which is there", hint=hint)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = _hold(one)
@@ -112,18 +130,53 @@ def as_imported(one: Import) -> Imported:
 
 def drop_older(one: Import) -> list[Path]:
     """Let go of weights that the tag had before: their links keep space on the disk taken."""
-    name = re.escape(spec_name(one.stored.tag))
+    name, all_weights = re.escape(one.spec.name), _folder(one).parent
     older = [
         folder
-        for folder in _folder(one).parent.iterdir()
-        if re.fullmatch(rf"{name}-[0-9a-f]{{12}}", folder.name) and folder != _folder(one)
+        for folder in all_weights.iterdir()
+        if re.fullmatch(rf"{name}-[0-9a-f]{{12}}", folder.name)
+        and folder != _folder(one)
+        # A folder that does not say whose it is stays.
+        and _is_of(_tag_of(folder), one)
     ]
     for folder in older:
-        for link in folder.glob("*.gguf"):
-            if link.is_symlink() and link.readlink().parent.name == _BESIDE_BLOBS:
-                link.readlink().unlink(missing_ok=True)
+        anchors = {anchor for anchor in _link_targets(folder) if anchor.parent.name == _BESIDE_BLOBS}
         shutil.rmtree(folder, ignore_errors=True)
+        # Two tags with the same weights share one.
+        for anchor in anchors.difference(*map(_link_targets, all_weights.iterdir())):
+            anchor.unlink(missing_ok=True)
     return older
+
+
+def _link_targets(folder: Path) -> set[Path]:
+    return {link.readlink() for link in folder.glob("*.gguf") if link.is_symlink()}
+
+
+def _tag_of(folder: Path) -> str | None:
+    """The tag that the weights in a folder were written for, where its registration says so."""
+    try:
+        return _RegistrationJson.model_validate_json((folder / "registration.json").read_bytes()).biai.ollama_tag
+    except (OSError, ValidationError):
+        return None
+
+
+class _MarkJson(BaseModel):
+    ollama_tag: str
+
+
+class _RegistrationJson(BaseModel):
+    """What an import reads of a registration that one wrote."""
+
+    biai: _MarkJson
+
+
+def _is_of(tag: str | None, one: Import) -> bool:
+    return tag is not None and full_name(tag) == full_name(one.stored.tag)
+
+
+def _all_imported() -> list[Imported]:
+    heads = [(path, _head(path)) for path in sorted(user_specs().glob("*.yaml"))]
+    return [Imported(head[0], path) for path, head in heads if head is not None]
 
 
 def _head(path: Path) -> tuple[str, str] | None:

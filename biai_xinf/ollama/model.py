@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,13 +25,20 @@ _FAMILIES_WITH_TOOLS = {"qwen2": "qwen2.5-instruct", "qwen3": "qwen3", "qwen3moe
 
 
 def spec_name(tag: str) -> str:
-    """The name of its spec: the tag, as a file may be called."""
-    return re.sub(r"[^a-z0-9._-]+", "-", tag.lower()).lstrip("._-")[:80]
+    """The name of its spec: the tag, as a file may be called. Two tags may have the same."""
+    return _cut(re.sub(r"[^a-z0-9._-]+", "-", tag.lower()).lstrip("._-"), 80, tag)
 
 
 def uid_of(tag: str) -> str:
     """The uid it is served under: the tag, but for the `/` that no address of Xinference may have."""
-    return re.sub(r"[^A-Za-z0-9._:-]+", "-", tag).lstrip("._:-")[:100]
+    return _cut(re.sub(r"[^A-Za-z0-9._:-]+", "-", tag).lstrip("._:-"), 100, tag)
+
+
+def _cut(name: str, longest: int, tag: str) -> str:
+    """Quantizations of one long name differ at its end only, so a name that is cut ends in a hash of its tag."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 9]}-{hashlib.sha256(full_name(tag).encode()).hexdigest()[:8]}"
 
 
 def names_tag(spec: ModelSpec, tag: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,7 @@ def carried(params: Mapping[str, Any]) -> dict[str, Any]:
             # 0 and less are Ollama's words for no limit.
             fit = type(value) is int and (value > 0 or name == "seed")
         else:
-            fit = type(value) in (int, float)
+            fit = type(value) is int or (type(value) is float and math.isfinite(value))
         if fit:
             found[ours] = value
     return found

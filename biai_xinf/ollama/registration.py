@@ -24,7 +24,8 @@ def registration_of(model: Model, written: Mapping[str, Any]) -> dict[str, Any]:
     }
     head = {"version": 2, "model_name": model.name, "model_description": written["description"]}
     languages = written.get("languages") or ["en"]
-    mark = {"biai": {"managed_by": "biai-xinf"}}
+    # By the tag, an import knows which folders are its own.
+    mark = {"biai": {"managed_by": "biai-xinf", "ollama_tag": model.stored.tag}}
     if model.role == "embedding":
         sizes = {"dimensions": model.gguf.config["hidden_size"], "max_tokens": model.contexts[0]}
         return {**head, **sizes, "language": languages, "model_specs": [one], **mark}

@@ -8,7 +8,6 @@ A model that cannot be read raises CannotImport, whose `code` is one of `Reason`
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from biai_xinf.errors import CannotImport, UnknownName
 from biai_xinf.units import format_size
@@ -25,6 +24,7 @@ from biai_xinf.units import format_size
 Reason = Literal[
     "unreadable", "bad-manifest", "bad-digest", "no-weights", "adapter", "split", "tensors",
     "blob-missing", "cut-short", "not-gguf", "damaged", "architecture", "vision", "template", "pooling", "reranker",
+    "no-name", "name-taken",
 ]  # fmt: skip
 
 _DEFAULT_HOST, _DEFAULT_NAMESPACE = "registry.ollama.ai", "library"
@@ -101,12 +101,11 @@ class Store:
         if told is None:
             return {}
         try:
-            params = json.loads(told)
-        except ValueError:
-            params = None
-        if not isinstance(params, dict):
-            raise CannotImport("bad-manifest", f"`{tag}`: its parameters are no JSON object", hint=_PULL.format(tag))
-        return params
+            return _PARAMS.validate_json(told)
+        except ValidationError as error:
+            raise CannotImport(
+                "bad-manifest", f"`{tag}`: its parameters are no JSON object", hint=_PULL.format(tag)
+            ) from error
 
     def _text(self, tag: str, layers: list[_Layer], kind: str) -> str | None:
         digest = next((digest for found, digest, _ in layers if found == kind), None)
@@ -144,12 +143,14 @@ def full_name(tag: str) -> str:
 
 _Layer = tuple[str, str, int]
 _PULL = "`ollama pull {}` writes it again"
+# Unlike `json`, it says so of what is nested too deep or no text, where that one fails or lets it pass.
+_PARAMS = TypeAdapter(dict[str, Any])
 
 
 class _LayerJson(BaseModel):
     mediaType: str
     digest: str
-    size: int
+    size: int = Field(ge=0, lt=2**63)
 
 
 class _ManifestJson(BaseModel):

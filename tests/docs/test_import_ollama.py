@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,3 +53,18 @@ def test_the_commands_print_what_stands_below_them(
             assert seen == steadied(written), f"import-ollama.md:{block.line}: {command}"
 
     shell.run(f"biai-xinf stop {TAG}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the document shows a POSIX shell")
+def test_the_command_that_removes_an_import_leaves_those_with_a_longer_name(tmp_path: Path) -> None:
+    specs = tmp_path / ".biai-xinf" / "specs"
+    name, digest = "qwen2.5-coder-7b-instruct-q4_k_m", "b268ee9fc382"
+    for each in (name, f"{name}-more"):
+        (specs / "ollama" / f"{each}-{digest}").mkdir(parents=True)
+        (specs / f"{each}.yaml").touch()
+    (command,) = (line for block in blocks(DOCUMENT) for line in block.text.splitlines() if line.startswith("rm -r"))
+
+    subprocess.run(["sh", "-c", command], env={**os.environ, "HOME": str(tmp_path)}, check=True)
+
+    assert [path.name for path in specs.glob("*.yaml")] == [f"{name}-more.yaml"]
+    assert [path.name for path in (specs / "ollama").iterdir()] == [f"{name}-more-{digest}"]

@@ -108,6 +108,24 @@ def test_the_command_again_launches_what_ollama_has_removed(
     assert done["changes"][0]["action"] == "launch"
 
 
+def test_a_tag_whose_name_another_has_is_left_out_and_the_rest_is_imported(
+    fake: FakeXinference, store: OllamaStore, tmp_path: Path
+) -> None:
+    blob = store.put("deepseek-coder:6.7b", tiny_llm_gguf(tmp_path))
+    store.put("deepseek:coder-6.7b", tiny_llm_gguf(tmp_path, terse=True))
+    store.put("zephyr:7b", tiny_llm_gguf(tmp_path))
+    for tag in ("deepseek-coder:6.7b", "zephyr:7b"):
+        fake.chat[tag] = lambda body: "Paris"
+
+    first, second = at(fake.endpoint, store, "--yes"), at(fake.endpoint, store, "--yes", "--json")
+
+    assert (first.exit_code, second.exit_code) == (0, 0), first.stderr + second.stderr
+    assert sorted(fake.models) == ["deepseek-coder:6.7b", "zephyr:7b"]
+    assert Path(fake.models["deepseek-coder:6.7b"].body["model_path"]).samefile(blob)
+    told = {one["tag"]: one.get("refused") for one in json.loads(second.stdout)["models"]}
+    assert told == {"deepseek-coder:6.7b": None, "deepseek:coder-6.7b": "name-taken", "zephyr:7b": None}
+
+
 def test_a_tag_that_was_pulled_again_replaces_what_runs(
     fake: FakeXinference, store: OllamaStore, tmp_path: Path, own_home: Path
 ) -> None:

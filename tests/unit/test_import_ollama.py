@@ -264,6 +264,15 @@ def test_a_chat_model_keeps_ollamas_sampling_and_a_sql_model_the_roles(store: Ol
     assert "temperature 0.7, top_p 0.8, top_k 20, seed 0: SQL is asked without chance" in sql.lost
 
 
+def test_a_number_that_json_does_not_know_is_told_and_not_carried(store: OllamaStore, weights: Path) -> None:
+    store.put("coder", weights, params='{"temperature": NaN, "top_p": 1e999}')
+
+    one = planned(store, "coder")
+
+    assert one.spec.defaults == {}
+    assert one.lost == ("temperature nan, top_p inf: no value that an engine knows",)
+
+
 def test_what_cannot_be_carried_is_told_in_a_sentence_each(store: OllamaStore, weights: Path, tmp_path: Path) -> None:
     params = {"repeat_penalty": 1.1, "min_p": 0.1, "num_gpu": 99, "num_thread": 4, "top_k": 0, "temperature": "hot"}
     store.put("llava", weights, params=params, template="{{ .X }}", system="Be kind.", projector="clip", messages="[]")
@@ -315,6 +324,29 @@ def test_the_memory_of_an_unknown_shape_is_bounded_by_the_file(
 )
 def test_uid_and_spec_are_named_after_the_tag(tag: str, uid: str, name: str) -> None:
     assert (uid_of(tag), spec_name(tag)) == (uid, name)
+
+
+def test_long_names_that_are_cut_stay_apart() -> None:
+    one = "hf.co/mradermacher/Huihui-Qwen3-Coder-30B-A3B-Instruct-abliterated-i1-GGUF:Q4_K_M"
+    other = one.replace("Q4_K_M", "Q4_K_S")
+    longer = "hf.co/" + "x" * 100
+
+    assert spec_name(one) == "hf.co-mradermacher-huihui-qwen3-coder-30b-a3b-instruct-abliterated-i1-g-6bcc737c"
+    assert len(spec_name(one)) == 80
+    assert spec_name(other) != spec_name(one) == spec_name(one.upper())
+    assert len(uid_of(longer + ":q4_K_M")) == 100
+    assert uid_of(longer + ":q4_K_M") != uid_of(longer + ":q4_K_S")
+    assert spec_name("x" * 78 + ":1") == "x" * 78 + "-1"
+
+
+def test_a_tag_that_nothing_can_be_named_after(store: OllamaStore, weights: Path) -> None:
+    store.put("_:_", weights)
+
+    assert (refusal(store, "_:_").code, refusal(store, "_:_").message, refusal(store, "_:_").hint) == (
+        "no-name",
+        "`_:_` has no letter or digit that a spec could be named after",
+        "`ollama cp _:_ NAME` gives it a name, import that one",
+    )
 
 
 # What is written
@@ -382,6 +414,24 @@ def test_a_tag_that_was_pulled_again_gets_its_new_weights(store: OllamaStore, we
     assert [path.name for path in (own_home / "specs" / "ollama").iterdir()] == [second.model_name]
 
 
+def test_a_folder_that_may_be_another_tags_is_not_dropped(store: OllamaStore, weights: Path, own_home: Path) -> None:
+    store.put("coder", weights)
+    imported.write(planned(store, "coder"))
+    folders = own_home / "specs" / "ollama"
+    told = {
+        "0" * 12: {"biai": {"managed_by": "biai-xinf", "ollama_tag": "coder-latest:1"}},
+        "1" * 12: {"biai": {"managed_by": "biai-xinf"}},
+        "2" * 12: [],
+    }
+    for digest, registration in told.items():
+        (folders / f"coder-latest-{digest}").mkdir()
+        (folders / f"coder-latest-{digest}" / "registration.json").write_text(json.dumps(registration))
+    (folders / f"coder-latest-{'3' * 12}").mkdir()
+
+    assert imported.drop_older(planned(store, "coder")) == []
+    assert len(list(folders.iterdir())) == 5
+
+
 def cross_device(*words: Any, **more: Any) -> None:
     raise OSError(errno.EXDEV, "Invalid cross-device link")
 
@@ -405,11 +455,9 @@ def test_where_no_hard_link_can_be_made_the_blob_is_used_where_it_lies(
         imported.as_imported(one).entry()
 
 
-def test_on_another_filesystem_the_link_is_made_in_the_store(
-    store: OllamaStore, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blob = store.put(TAG, weights)
-    one = planned(store, TAG)
+@pytest.fixture
+def on_another_filesystem(store: OllamaStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hard links can be made in the store alone."""
     link = os.link
 
     def same_folder_only(source: Path, target: Path) -> None:
@@ -418,6 +466,37 @@ def test_on_another_filesystem_the_link_is_made_in_the_store(
         link(source, target)
 
     monkeypatch.setattr(os, "link", same_folder_only)
+
+
+def test_the_link_in_the_store_stays_while_another_tag_has_the_same_weights(
+    store: OllamaStore, weights: Path, on_another_filesystem: None
+) -> None:
+    other_weights = tiny_llm_gguf(weights.parent, "other.gguf", terse=True)
+    anchors = []
+    for tag in ("coder", "copy"):
+        store.put(tag, weights)
+        anchors.append(imported.write(planned(store, tag)).weights)
+    assert anchors[0] == anchors[1]
+
+    store.put("coder", other_weights)
+    imported.write(planned(store, "coder"))
+    (dropped,) = imported.drop_older(planned(store, "coder"))
+
+    assert (dropped.exists(), anchors[0].exists()) == (False, True)
+    assert imported.is_written(planned(store, "copy"))
+
+    store.put("copy", other_weights)
+    imported.write(planned(store, "copy"))
+    imported.drop_older(planned(store, "copy"))
+
+    assert not anchors[0].exists()
+
+
+def test_on_another_filesystem_the_link_is_made_in_the_store(
+    store: OllamaStore, weights: Path, on_another_filesystem: None
+) -> None:
+    blob = store.put(TAG, weights)
+    one = planned(store, TAG)
 
     held = imported.write(one)
 
@@ -456,6 +535,56 @@ def test_a_spec_of_a_persons_own_is_not_written_over(store: OllamaStore, weights
         imported.write(one)
 
     assert (refused.value.code, path.read_text()) == ("name-taken", "name: mine\n")
+
+
+def test_a_spec_of_ours_is_not_hidden_by_an_import(store: OllamaStore, weights: Path) -> None:
+    store.put("sql:coder", weights)
+
+    with pytest.raises(CannotImport) as refused:
+        imported.write(planned(store, "sql:coder"))
+
+    assert refused.value.code == "name-taken"
+    assert refused.value.message == "`sql:coder` would be named `sql-coder` here, as a spec of ours is"
+
+
+SAME_NAMES = pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        ("deepseek-coder:6.7b", "deepseek:coder-6.7b", "deepseek-coder-6.7b"),
+        ("foo-bar:1", "foo/bar:1", "foo-bar:1"),
+        # Their specs are apart by a hash, their uids need none.
+        (f"foo-{'x' * 80}:1", f"foo/{'x' * 80}:1", f"foo-{'x' * 80}:1"),
+    ],
+    ids=["spec", "uid", "uid alone"],
+)
+
+
+def put_both(store: OllamaStore, weights: Path, *tags: str) -> None:
+    """Two models with weights of their own."""
+    for tag, blob in zip(tags, (weights, tiny_llm_gguf(weights.parent, "other.gguf", terse=True)), strict=True):
+        namespace, _, name = tag.rpartition("/")
+        store.put(name, blob, under=f"registry.ollama.ai/{namespace or 'library'}")
+
+
+@SAME_NAMES
+def test_a_name_that_another_tag_has_is_refused_and_its_weights_stay(
+    store: OllamaStore, weights: Path, first: str, second: str, shared: str
+) -> None:
+    put_both(store, weights, first, second)
+    one, other = planned(store, first), planned(store, second)
+    imported.write(one)
+
+    with pytest.raises(CannotImport) as refused:
+        imported.write(other)
+
+    assert (refused.value.code, refused.value.message, refused.value.hint) == (
+        "name-taken",
+        f"`{second}` would be named `{shared}` here, as `{first}` is",
+        f"`ollama cp {second} NAME` gives it another name, import that one",
+    )
+    assert not imported.has_other_weights(other)
+    assert imported.is_written(one)
+    assert imported.as_imported(one).entry().spec == one.spec
 
 
 def test_an_import_is_modelled_on_no_other_import(store: OllamaStore, weights: Path) -> None:
@@ -507,6 +636,56 @@ def test_a_dry_run_for_machines_names_refusals_by_their_code(store: OllamaStore,
         ("broken:latest", "adapter", None),
         (TAG, None, TAG),
     ]
+
+
+@SAME_NAMES
+def test_of_tags_with_one_name_the_first_is_imported_and_so_are_all_others(
+    store: OllamaStore, weights: Path, first: str, second: str, shared: str
+) -> None:
+    put_both(store, weights, first, second)
+    store.put("_:_", weights)
+    store.put("deep", weights, params="[" * 5000)
+    store.put("zephyr", weights)
+
+    found = json.loads(ollama(store, "--dry-run", "--json").stdout)["models"]
+
+    assert {one["tag"]: one.get("refused") for one in found} == {
+        "_:_": "no-name", "deep:latest": "bad-manifest", first: None, second: "name-taken", "zephyr:latest": None
+    }  # fmt: skip
+
+
+def test_a_tag_that_was_imported_keeps_its_name_though_another_comes_before_it(
+    store: OllamaStore, weights: Path
+) -> None:
+    put_both(store, weights, "deepseek-coder:6.7b", "deepseek:coder-6.7b")
+    imported.write(planned(store, "deepseek:coder-6.7b"))
+
+    found = json.loads(ollama(store, "--dry-run", "--json").stdout)["models"]
+
+    assert [(one["tag"], one.get("refused"), one.get("imported")) for one in found] == [
+        ("deepseek-coder:6.7b", "name-taken", None),
+        ("deepseek:coder-6.7b", None, True),
+    ]
+
+
+def test_tags_of_one_name_that_are_asked_for_together_end_the_command_before_anything_is_done(
+    store: OllamaStore, weights: Path, own_home: Path
+) -> None:
+    put_both(store, weights, "deepseek-coder:6.7b", "deepseek:coder-6.7b")
+
+    result = ollama(store, "deepseek:coder-6.7b", "deepseek-coder:6.7b", "--yes")
+
+    assert (result.exit_code, list(own_home.iterdir())) == (1, [])
+    assert result.stderr == (
+        "error: `deepseek-coder:6.7b` would be named `deepseek-coder-6.7b` here, as `deepseek:coder-6.7b` is\n\n"
+        "hint: `ollama cp deepseek-coder:6.7b NAME` gives it another name, import that one\n"
+    )
+
+
+def test_one_tag_in_two_spellings_is_one_model(store: OllamaStore, weights: Path) -> None:
+    store.put("Coder", weights)
+
+    assert ollama(store, "coder", "CODER:latest", "--dry-run").exit_code == 0
 
 
 def test_nothing_is_launched_that_nobody_agreed_to(store: OllamaStore, weights: Path, own_home: Path) -> None:

@@ -126,7 +126,10 @@ def test_a_digest_that_may_be_a_path_is_refused(store: OllamaStore, weights: Pat
     assert refusal(store).code == "bad-digest"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"layers": 5}', '{"layers": [{"digest": 1}]}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '{"layers": 5}', '{"layers": [{"digest": 1}]}', "\x00", "[" * 5000, '{"layers":' * 5000],
+)
 def test_a_manifest_that_cannot_be_understood(store: OllamaStore, weights: Path, text: str) -> None:
     store.put("coder", weights)
     store.manifest("coder").write_text(text)
@@ -134,7 +137,18 @@ def test_a_manifest_that_cannot_be_understood(store: OllamaStore, weights: Path,
     assert refusal(store).code == "bad-manifest"
 
 
-@pytest.mark.parametrize("params", ["[1]", "nonsense", "1"])
+@pytest.mark.parametrize("size", [-1, 2**63, 10**400, 1.5], ids=["below 0", "64 bits", "no float", "half a byte"])
+def test_a_size_that_no_file_has(store: OllamaStore, weights: Path, size: float) -> None:
+    store.write_manifest("coder", [{**store.layer("model", weights), "size": size}])
+
+    assert refusal(store).code == "bad-manifest"
+
+
+@pytest.mark.parametrize(
+    "params",
+    ["", "[1]", "nonsense", "1", "[" * 5000, '{"stop":' * 5000, f'{{"stop": {"[" * 900}{"]" * 900}}}', '["\\ud800"]',
+     '{"stop": "\\ud800"}', '{"seed": ' + "1" * 9000 + "}"],
+)  # fmt: skip
 def test_parameters_that_are_no_object(store: OllamaStore, weights: Path, params: str) -> None:
     store.put("coder", weights, params=params)
 
