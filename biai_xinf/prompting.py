@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import chain
 
 from biai_xinf.specs import AnswerForm, Prompt
@@ -17,9 +18,12 @@ SPELLED = {
     "tsql": "T-SQL",
 }
 _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+# With its language, if it names one; that of a block of one line may be a word of SQL.
 _FENCE = re.compile(
-    r"```[ \t]*(?:sql|sqlite|postgresql|postgres|oracle|mysql)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE
+    r"```[ \t]*(?:(?P<language>[\w+#.-]*)[ \t]*\n|(?:sql[ \t]+)?(?=(?:SELECT|WITH)\b))(?P<block>.*?)(?:```|\Z)",
+    re.DOTALL | re.IGNORECASE,
 )
+_SQL_LANGUAGE = re.compile(r"|\w*sql\w*|sqlite3?|oracle|postgres|duckdb|mariadb", re.IGNORECASE)
 # Where a statement begins amid other text; a sentence has its "with" and its "select from", which do not go on so.
 _NAME = r"(?:\"[^\"\n]*\"|\[[^\]\n]*\]|`[^`\n]*`|[^\s(\"\[`]+)"
 _BEGINNING = (
@@ -46,23 +50,39 @@ _SQL_VERBS = """
 """
 _VERBS = _SQL_VERBS.split()
 _BEGINS_AS_SQL = re.compile(rf"[\s(;]*(?![A-Z][a-z]+\b)(?i:{'|'.join(_VERBS)})\b")
-# What a model explains behind its query: a heading, or two words that neither begin a statement nor go on with one.
-_CLAUSES = "FROM WHERE AND OR ON USING JOIN LEFT RIGHT FULL INNER CROSS GROUP HAVING ORDER LIMIT OFFSET FETCH UNION "
-_CLAUSES += "INTERSECT EXCEPT MINUS WINDOW QUALIFY OPTION INTO FOR AS CASE WHEN THEN ELSE END START CONNECT"
-_NO_PROSE = "|".join([*_VERBS, *_CLAUSES.split()])
+_CLAUSES = """
+    FROM WHERE AND OR ON USING JOIN LEFT RIGHT FULL INNER CROSS GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT
+    EXCEPT MINUS WINDOW QUALIFY OPTION INTO FOR AS CASE WHEN THEN ELSE END START CONNECT
+"""
+_WORD = r"[^\W\d_]+"
+_PLAIN = rf"(?!(?i:{'|'.join([*_VERBS, *_CLAUSES.split()])})\b){_WORD}"
+# What a model explains behind its query: a heading, two words that neither begin a statement nor go on with one, or a
+# word as only a sentence has it.
 _PROSE = re.compile(
-    rf"[ \t]*\n\s*(?:\*\*[^\W\d_]|\#+[ ]|(?!(?i:{_NO_PROSE})\b)[^\W\d_]+[,:]?[ \t]+[^\W\d_]+(?=[ \t,.:]))"
+    rf"[ \t]*\n\s*(?:\*\*[^\W\d_]|\#+[ ]|\d+[.)][ \t]+{_WORD}|(?:[-*•][ \t]+|\()?{_PLAIN}"
+    rf"(?:[,:]?[ \t]+{_PLAIN}(?=[ \t,.:])|['\u2019]{_WORD}[ \t]|[.:!][ \t]*(?:\n|\Z)))"
+)
+# SQL that ends so goes on, whatever comes behind an empty line.
+_GOES_ON = re.compile(
+    r"(?:[,(=<>+*/|-]|\b(?i:SELECT|DISTINCT|ALL|FROM|WHERE|AND|OR|NOT|ON|JOIN|BY|HAVING|AS|IN|IS|LIKE|ILIKE|BETWEEN|EXISTS"
+    r"|CASE|WHEN|THEN|ELSE|WITH|UNION|INTERSECT|EXCEPT|MINUS|LIMIT|OVER|SET|INTO|VALUES))\s*\Z"
 )
 # What a model closes that its prompt, or the start of its answer, had opened for it.
 _CLOSED = re.compile(r"```|</answer>|\[/SQL\]", re.IGNORECASE)
-# A comment, or what only looks like one within a literal or a quoted name, which is `kept`.
+# Literals and quoted names, in which no sign means what it means elsewhere.
+_QUOTED = (
+    r"(?:\b[Ee]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`"
+    r"|(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z))"
+)
+_REMARK = r"(?:--[^\n]*|/\*.*?(?:\*/|\Z))"
+# A comment, or what only looks like one, which is `kept`.
 _COMMENT = re.compile(
-    r"(?P<kept>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
-    r"|^[ \t]*--[^\n]*(?:\n|\Z)|[ \t]*--[^\n]*|(?P<within>[ \t]*/\*.*?\*/[ \t]*)",
+    rf"(?P<kept>{_QUOTED})|^[ \t]*--[^\n]*(?:\n|\Z)|[ \t]*--[^\n]*|(?P<within>[ \t]*/\*.*?(?:\*/[ \t]*|\Z))",
     re.DOTALL | re.MULTILINE,
 )
-# Literals, quoted names and comments are passed over whole: a `;` inside them ends nothing.
-_STATEMENT = re.compile(r"(?:'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[^;])*", re.DOTALL)
+# Comments are passed over whole, too: a `;` inside them ends nothing.
+_STATEMENT = re.compile(rf"(?:{_QUOTED}|{_REMARK}|[^;])*", re.DOTALL)
+_NOT_CODE = re.compile(rf"(?P<quoted>{_QUOTED})|{_REMARK}", re.DOTALL)
 
 
 def messages(
@@ -125,8 +145,14 @@ def _candidates(said: str, form: AnswerForm) -> list[str]:
     unfenced = _CLOSED.split(said, maxsplit=1)[0]
     if form == "anywhere" and _is_sql(said):
         return [unfenced]
-    blocks: list[str] = [*reversed(_FENCE.findall(said))]
-    return [*blocks, unfenced, said] if form == "anywhere" else blocks
+    blocks = [(found["language"] or "", found["block"]) for found in _FENCE.finditer(said)]
+    # Other languages quote SQL as well: of theirs only what is SQL as a whole counts, and after all others.
+    sql = [block for language, block in reversed(blocks) if _SQL_LANGUAGE.fullmatch(language)]
+    sql += [block for language, block in reversed(blocks) if not _SQL_LANGUAGE.fullmatch(language) and _is_sql(block)]
+    if form != "anywhere":
+        return sql
+    # A statement in a block is never looked through for a query within it.
+    return [*sql, unfenced] if any(_from_its_beginning(block) for block in sql) else [unfenced, said]
 
 
 def _is_sql(text: str) -> bool:
@@ -140,7 +166,7 @@ def _from_its_beginning(text: str) -> str | None:
     standing_out = (found.start() for found in _STANDS_OUT.finditer(text))
     amid = (found.start() for found in _SAID.finditer(text) if not _A_WORD.match(text, found.start()))
     begin = next((begin for begin in chain(standing_out, amid) if not _A_VERB.match(text, begin)), None)
-    return None if begin is None else text[begin:]
+    return None if begin is None else _CLOSED.split(text[begin:], maxsplit=1)[0]
 
 
 def _without_prose(text: str) -> str:
@@ -148,9 +174,23 @@ def _without_prose(text: str) -> str:
     end = _length(_STATEMENT, text)
     if _PROSE.match(text, end + 1):
         return text[:end]
-    gaps = (gap.start() for gap in re.finditer(r"\n(?=[ \t]*\n)", text[:end]))
-    behind = (gap for gap in gaps if _PROSE.match(text, gap + 1) and text.count("'", 0, gap) % 2 == 0)
-    return text[: next(behind, len(text))]
+    return text[: next((gap for gap in _ends(text[:end]) if _PROSE.match(text, gap + 1)), len(text))]
+
+
+def _ends(sql: str) -> Iterator[int]:
+    """Where an empty line begins behind which a query need not go on: nothing is open there, and no clause is begun."""
+    code = _NOT_CODE.sub(lambda found: ("x" if found["quoted"] else " ") * len(found[0]), sql)
+    depth, before, last = 0, 0, ""
+    for gap in re.finditer(r"\n[ \t]*\n\s*", code):
+        part = code[before : gap.start()]
+        before = gap.start()
+        depth += part.count("(") - part.count(")")
+        last = part.rstrip() or last
+        if "'" in part:
+            # A literal is open to the end.
+            return
+        if depth <= 0 and not _GOES_ON.search(last[-20:]):
+            yield gap.start()
 
 
 def _length(pattern: re.Pattern[str], text: str) -> int:

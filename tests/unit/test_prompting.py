@@ -11,7 +11,7 @@ from biai_xinf.catalogue import load_entry, shipped_specs
 from biai_xinf.databases import demo_shop
 from biai_xinf.databases.examples import examples
 from biai_xinf.databases.styles import written
-from biai_xinf.prompting import extract_sql, messages, without_comments
+from biai_xinf.prompting import extract_sql, messages, statements, without_comments
 from biai_xinf.specs import Prompt, SqlSpec
 
 
@@ -82,6 +82,21 @@ def test_a_shipped_prompt_is_filled_in_to_its_last_slot(name: str) -> None:
         pytest.param("<answer>So:\n```sql\nSELECT 1\n```\n</answer>", "SELECT 1", id="fence-in-answer-tags"),
         pytest.param("so I select x</think>\nSELECT 1", "SELECT 1", id="reasoning-opened-by-the-prompt"),
         pytest.param("```sql\nSELECT 1\n```\n```python\nprint()\n```", "SELECT 1", id="other-fence-last"),
+        pytest.param("```duckdb\nSELECT 1\n```\nDone select x from y.", "SELECT 1", id="fence-of-a-dialect"),
+        pytest.param("```plsql\nSELECT 1\n```", "SELECT 1", id="fence-of-an-oracle"),
+        pytest.param("```snowflake\nSELECT 1\n```", "SELECT 1", id="fence-of-another-dialect"),
+        pytest.param("```sql\nSELECT 1\n```\n```python\nrun('SELECT 2')\n```", "SELECT 1", id="other-fence-quotes"),
+        pytest.param("```sql SELECT 1```", "SELECT 1", id="fence-of-one-line"),
+        pytest.param("```SELECT 1\nFROM t```", "SELECT 1\nFROM t", id="fence-without-a-line-of-its-own"),
+        pytest.param("It is: SELECT 1 FROM t\n```\nIt counts.", "SELECT 1 FROM t", id="fence-that-only-closes"),
+        pytest.param("SELECT $$a;b$$, $x$;$x$; x", "SELECT $$a;b$$, $x$;$x$", id="dollar-quotes"),
+        pytest.param("SELECT a FROM v$x; SELECT b FROM w$x", "SELECT a FROM v$x", id="dollars-in-names"),
+        pytest.param(r"SELECT E'it\'s; so' FROM t; x", r"SELECT E'it\'s; so' FROM t", id="escapes"),
+        pytest.param(
+            r"SELECT a FROM t WHERE b LIKE '!\' OR c = ';'; x",
+            r"SELECT a FROM t WHERE b LIKE '!\' OR c = ';'",
+            id="no-escapes",
+        ),
         pytest.param("I cannot answer that.", None, id="refusal"),
         pytest.param("Please select a table; then ask again.", None, id="a-word-amid-a-sentence"),
         pytest.param("No.\nSelect one from the list.", None, id="a-word-that-begins-a-sentence"),
@@ -91,6 +106,46 @@ def test_a_shipped_prompt_is_filled_in_to_its_last_slot(name: str) -> None:
 )
 def test_the_one_statement_meant_is_found(answer: str, sql: str | None) -> None:
     assert extract_sql(answer) == sql
+
+
+@pytest.mark.parametrize("end", [";\n", ";\n\n", "\n\n"])
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "This query counts.",
+        "Explanation:\nThis counts.",
+        "Explanation: it counts, grouped by city",
+        "**Note**: it counts",
+        "# Notes",
+        "- It counts.",
+        "* Counts the orders.",
+        "1. We join.",
+        "It's a count.",
+        "I\u2019ve used COUNT here.",
+        "(This counts all orders.)",
+        "Done.",
+        "To zapytanie liczy zamówienia.",
+    ],
+)
+def test_what_is_explained_behind_a_query_is_left_out(end: str, prose: str) -> None:
+    sql = "SELECT city FROM t WHERE note = 'it (is'"
+
+    assert statements(f"{sql}{end}{prose}") == [sql]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("WITH a AS (SELECT 1 AS x),\n\ntotals AS (SELECT 2 AS y)\n\nSELECT * FROM a, totals", id="several-with"),
+        pytest.param("WITH a AS (\n\nkept AS (SELECT 1)\n\n)\n\nSELECT x\n\nFROM a\n\nORDER BY 1", id="in-parentheses"),
+        pytest.param("SELECT\n\nname customer,\n\ntotal amount,\n\n-- and\n\ncity place\n\nFROM t", id="aliases"),
+        pytest.param("SELECT a FROM t WHERE b AND\n\nnot_c = 1 OR\n\nnote like 'x'", id="conditions"),
+        pytest.param("SELECT 'one\n\nThis is two' FROM t", id="in-a-literal"),
+        pytest.param("SELECT 1;\n\nDROP TABLE t", id="another-statement"),
+    ],
+)  # fmt: skip
+def test_an_empty_line_does_not_end_a_query_that_goes_on(sql: str) -> None:
+    assert statements(sql) == [sql]
 
 
 @pytest.mark.parametrize(
