@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
+import yaml
+
 from biai_xinf.endpoint import is_loopback
 
 MARK = "# Written by `biai-xinf env --compose`"
@@ -15,6 +17,28 @@ def compose_override(endpoint: str, *, with_key: bool) -> str:
     """The file's text. The key stands in the variable BIAI_XINF_API_KEY of who starts Compose, never in the file."""
     key = '                proxy_set_header Authorization "Bearer ${BIAI_XINF_API_KEY:?an API key of the cluster}";\n'
     return _OVERRIDE.format(mark=MARK, target=_from_a_container(endpoint), key=key if with_key else "")
+
+
+def read_compose(content: bytes) -> object:
+    """A Compose file as plain data, its own tags left out; ValueError where it is not YAML."""
+    try:
+        return yaml.load(content.decode("utf-8", "replace"), Loader=_ComposeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError("is not YAML") from error
+
+
+class _ComposeLoader(yaml.SafeLoader):
+    """Makes no dates, of which some are none, and reads what stands behind `!reset` and `!override`."""
+
+
+def _untagged(loader: _ComposeLoader, _tag: str, node: yaml.Node) -> object:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    return loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else node.value
+
+
+_ComposeLoader.add_multi_constructor("!", _untagged)
+_ComposeLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _loader, node: node.value)
 
 
 def stays_of(compose: object) -> list[str]:

@@ -1,36 +1,37 @@
 """`.env` files: a setting is changed in its line, and every other byte stays what it was.
 
-The rules are those by which BIAI saves its own settings, and those of python-dotenv, which reads them: the last line of
-a key counts, `export` may stand before it, a quoted value may go over several lines.
+The rules are those by which BIAI saves its own settings, and those of python-dotenv 1.2.4, which reads them: the last
+line of a key counts, `export` may stand before it, a quoted value may go over several lines, and a line with a quote
+left open, or with more behind a quoted value, sets nothing.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-_BINDING = re.compile(
-    rb"(?P<lead>[^\S\r\n]*(?:export[^\S\r\n]+)?)(?P<key>[^=#\s]+)"
-    # A key alone is one without a value.
-    rb"(?:[^\S\r\n]*=[^\S\r\n]*|(?=[^\S\r\n]*(?:#|[\r\n]|\Z)))"
-)
-_QUOTED = re.compile(rb"""'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)\"""", re.DOTALL)
-_NOTHING_MORE = re.compile(rb"[^\S\r\n]*(?:#[^\r\n]*)?(?:[\r\n]|\Z)")
-_REST = re.compile(rb"[^\r\n]*")
-_ENDING = re.compile(rb"\r\n|\n|\r|\Z")
-_COMMENT = re.compile(rb"\s+#.*|^#.*")
+BOM = "\ufeff"
+_BLANK = r"[^\S\r\n]"
+_NAME = rf"{_BLANK}*(?:export{_BLANK}+|(?!export{_BLANK}))(?:'(?P<quoted>[^']+)'|(?P<plain>[^=#\s'][^=#\s]*))"
+_EQUALS = rf"(?P<equals>{_BLANK}*={_BLANK}*)"
+_QUOTED = r"""'(?P<single>(?:\\.|[^'\\])*)'|"(?P<double>(?:\\.|[^"\\])*)\""""
+# A `#` begins a comment only behind a blank.
+_BARE = rf"""(?P<bare>(?:[^\s'"][^\r\n]*?)??)(?={_BLANK}*(?:[\r\n]|\Z)|{_BLANK}+#|(?<={_BLANK})#)"""
+_BEHIND = rf"(?P<behind>{_BLANK}*(?:#[^\r\n]*)?(?:\r\n|\n|\r|\Z))"
+# A key alone is one without a value.
+_SETTING = re.compile(rf"(?P<name>{_NAME})(?:{_EQUALS}(?:{_QUOTED}|{_BARE}))?{_BEHIND}", re.DOTALL)
+_NO_SETTING = re.compile(rf"(?:{_NAME}(?:{_EQUALS}(?:{_QUOTED})?)?)?[^\r\n]*(?:\r\n|\n|\r|\Z)", re.DOTALL)
+_ENDING = re.compile(r"\r\n|\n|\r")
+_ESCAPES = {"single": re.compile(r"\\[\\']"), "double": re.compile(r"\\[\\'\"abfnrtv]")}
 # What any reader takes as it stands, without quotes.
-_PLAIN = re.compile(r"[A-Za-z0-9_.:/@%+,=~-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/@%+,=~\[\]-]+")
 
 
 def settings_of(content: bytes) -> dict[str, str]:
-    """What a `.env` file sets, as it is read."""
-    return {
-        line.key.decode("utf-8", "replace"): line.value.decode("utf-8", "replace")
-        for line in _lines(content)
-        if line.key is not None
-    }
+    """What a `.env` file sets, as it is read; a byte that is no UTF-8 is a surrogate."""
+    return {line.key: line.value for line in _lines(_text(content)) if line.key is not None}
 
 
 def with_settings(content: bytes, settings: Mapping[str, str]) -> bytes:
@@ -38,63 +39,69 @@ def with_settings(content: bytes, settings: Mapping[str, str]) -> bytes:
     for key, value in settings.items():
         if not _PLAIN.fullmatch(value):
             raise ValueError(f"{key} cannot be `{value}`: it has characters that would have to be quoted")
-    written = b"".join(_rewritten(line, settings) for line in _lines(content))
+    written = "".join(_rewritten(line, settings) for line in _lines(_text(content)))
     missing = [key for key in settings if key not in settings_of(content)]
-    return _appended(written, [f"{key}={settings[key]}".encode() for key in missing])
+    return _appended(written, [f"{key}={settings[key]}" for key in missing]).encode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True)
 class _Line:
     """One line, or the several of a quoted value; `key` is None where it sets nothing."""
 
-    raw: bytes
-    ending: bytes
-    key: bytes | None = None
-    value: bytes = b""
-    lead: bytes = b""
+    raw: str
+    key: str | None = None
+    value: str = ""
+    before: str = ""
+    behind: str = ""
 
 
-def _lines(content: bytes) -> Iterator[_Line]:
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _lines(text: str) -> Iterator[_Line]:
     start = 0
-    while start < len(content):
-        binding = _BINDING.match(content, start)
-        after = binding.end() if binding else start
-        quoted = _QUOTED.match(content, after) if binding else None
-        end = _end(_REST, content, quoted.end() if quoted else after)
-        raw, following = content[start:end], _end(_ENDING, content, end)
-        ending = content[end:following]
-        if binding is None or (quoted and not _NOTHING_MORE.match(content, quoted.end())):
-            yield _Line(raw, ending)
-        else:
-            value = _unquoted(quoted) if quoted else _COMMENT.sub(b"", content[after:end]).strip()
-            yield _Line(raw, ending, binding["key"], value, binding["lead"])
-        start = following
+    if text.startswith(BOM):
+        yield _Line(BOM)
+        start = len(BOM)
+    while start < len(text):
+        line = _line(text, start)
+        yield line
+        start += len(line.raw)
 
 
-def _unquoted(quoted: re.Match[bytes]) -> bytes:
-    return quoted[1] if quoted[1] is not None else quoted[2]
+def _line(text: str, start: int) -> _Line:
+    found = _SETTING.match(text, start)
+    if found is None:
+        other = _NO_SETTING.match(text, start)
+        return _Line(other[0] if other else text[start:])
+    before = found["name"] + (found["equals"] or "=")
+    return _Line(found[0], found["quoted"] or found["plain"], _value(found), before, found["behind"])
 
 
-def _rewritten(line: _Line, settings: Mapping[str, str]) -> bytes:
-    wanted = settings.get(line.key.decode("utf-8", "replace")) if line.key is not None else None
-    if line.key is None or wanted is None or line.value == wanted.encode():
-        return line.raw + line.ending
-    return line.lead + line.key + b"=" + wanted.encode() + line.ending
+def _value(found: re.Match[str]) -> str:
+    for quotes, escape in _ESCAPES.items():
+        if found[quotes] is not None:
+            return escape.sub(lambda escaped: codecs.decode(escaped[0], "unicode-escape"), found[quotes])
+    return found["bare"] or ""
 
 
-def _appended(content: bytes, lines: list[bytes]) -> bytes:
+def _rewritten(line: _Line, settings: Mapping[str, str]) -> str:
+    wanted = settings.get(line.key) if line.key is not None else None
+    if wanted is None or line.value == wanted:
+        return line.raw
+    blank = " " if line.behind.startswith("#") else ""
+    return line.before + wanted + blank + line.behind
+
+
+def _appended(text: str, lines: list[str]) -> str:
     """With lines below; one that ended without a line's end still does."""
     if not lines:
-        return content
-    ends = [line.ending for line in _lines(content) if line.ending]
-    newline = ends[0] if ends else b"\n"
-    if not content:
-        return b"".join(line + newline for line in lines)
-    ended = content.endswith((b"\n", b"\r"))
+        return text
+    ending = _ENDING.search(text)
+    newline = ending[0] if ending else "\n"
+    if not text:
+        return "".join(line + newline for line in lines)
+    ended = text.endswith(("\n", "\r"))
     below = newline.join(lines)
-    return content + below + newline if ended else content + newline + below
-
-
-def _end(pattern: re.Pattern[bytes], content: bytes, start: int) -> int:
-    found = pattern.match(content, start)
-    return found.end() if found else start
+    return text + below + newline if ended else text + newline + below

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import click
-import yaml
 
 from biai_xinf import kept
 from biai_xinf.cli.connect import connect
 from biai_xinf.cli.output import say, show, show_json
-from biai_xinf.compose_override import MARK, compose_override, stays_of
+from biai_xinf.compose_override import MARK, compose_override, read_compose, stays_of
 from biai_xinf.credentials import from_environment
 from biai_xinf.endpoint import is_loopback
 from biai_xinf.envfile import settings_of, with_settings
@@ -25,9 +24,11 @@ from biai_xinf.reach import endpoint_of
 # The name that is no model but what BIAI does with it: SQL goes to the `sql` model, prose to the narrator.
 _ANY_MODEL = "biai:latest"
 _OVERRIDE = "docker-compose.override.yml"
+# In the order in which Compose looks for them.
+_BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 # BIAI takes these, and does nothing with them (its commit 117dd86).
 _IDLE = ("CHROMA_HOST", "CHROMA_COLLECTION")
-_KEY_IN_ADDRESS = re.compile(r"(/ollama/k/)[^\s'\"]+")
+_SECRET_IN_ADDRESS = re.compile(r"(/ollama/k/)[^\s'\"]+|(://[^\s'\"/@:]*:)[^\s'\"/@]+(?=@)")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class _File:
 
     @property
     def diff(self) -> str:
-        return _KEY_IN_ADDRESS.sub(r"\1***", kept.diff(self.path.name, self.before, self.after))
+        return _SECRET_IN_ADDRESS.sub(r"\1\2***", kept.diff(self.path.name, self.before, self.after))
 
 
 @click.command("env")
@@ -82,6 +83,7 @@ def command(
     files = [_env(env_file, url, model, with_key)]
     if compose is not None:
         files.append(_compose(compose, url, with_key=bool(asks) or with_key))
+    remarks = _remarks(files[0], url, asks, with_key, compose, dry_run)
     for file in files:
         if file.changes and not as_json:
             show(file.diff)
@@ -90,7 +92,9 @@ def command(
             say(f"{file.path} is written" + (f"; as it was, it is kept in {backup.name}" if backup else ""))
         elif not file.changes:
             say(f"{file.path} says so already; nothing was written")
-    for remark in _remarks(files[0], url, asks, with_key, compose):
+    if dry_run and any(file.changes for file in files):
+        say("nothing was written")
+    for remark in remarks:
         say(f"note: {remark}")
     if as_json:
         done = [{"path": str(f.path), "changes": f.changes, "written": f.changes and not dry_run} for f in files]
@@ -99,6 +103,8 @@ def command(
 
 def _env(path: Path, url: str, model: str | None, with_key: bool) -> _File:
     before = kept.read(path)
+    if before is not None and before.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise BadFile(f"{path}: is UTF-16, and BIAI reads UTF-8", hint="save it as UTF-8")
     key = _key() if with_key else None
     settings = {"OLLAMA_HOST": f"{url}/ollama/k/{key}" if key else url}
     if model or not settings_of(before or b"").get("OLLAMA_MODEL"):
@@ -135,12 +141,13 @@ def _asks_for_login(endpoint: str | None) -> bool | None:
         return None
 
 
-def _remarks(env: _File, url: str, asks: bool | None, with_key: bool, compose: Path | None) -> list[str]:
+def _remarks(env: _File, url: str, asks: bool | None, with_key: bool, compose: Path | None, dry_run: bool) -> list[str]:
     remarks = []
     if asks is None:
         remarks.append(f"nothing answers at {url} yet")
     if with_key:
-        remarks.append(f"{env.path} holds a secret now, the key in OLLAMA_HOST: keep it out of version control")
+        holds = "would hold a secret" if dry_run else "holds a secret now"
+        remarks.append(f"{env.path} {holds}, the key in OLLAMA_HOST: keep it out of version control")
     elif asks:
         remarks.append(f"{url} asks for a login, which BIAI cannot send; `--with-key` puts a key into the address")
     if compose and (asks or with_key):
@@ -158,10 +165,12 @@ def _remarks(env: _File, url: str, asks: bool | None, with_key: bool, compose: P
 
 
 def _stays(override: Path) -> list[str]:
-    path = override.with_name("docker-compose.yml")
+    bases = [override.with_name(name) for name in _BASES]
+    path, content = next(((base, found) for base in bases if (found := kept.read(base)) is not None), (None, b""))
+    if path is None:
+        return []
     try:
-        compose: Mapping[str, object] | None = yaml.safe_load((kept.read(path) or b"").decode("utf-8", "replace"))
-    except yaml.YAMLError:
-        return [f"{path} is not YAML"]
-    stays = ", ".join(f"`{key}`" for key in stays_of(compose))
+        stays = ", ".join(f"`{key}`" for key in stays_of(read_compose(content)))
+    except ValueError as error:
+        return [f"{path} {error}"]
     return [f"{stays} of `ollama` in {path.name} would hold for the proxy too: take it out there"] if stays else []

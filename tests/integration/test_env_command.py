@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -57,14 +58,14 @@ def test_only_the_address_changes_and_the_old_file_is_kept(fake: FakeXinference,
 
     result = env(fake)
 
-    after = BEFORE.replace(b"OLLAMA_HOST = http://localhost:11434", f"OLLAMA_HOST={fake.endpoint}".encode())
+    after = BEFORE.replace(b"http://localhost:11434", fake.endpoint.encode())
     assert files(folder) == {".env": after, ".env.before-biai-xinf": BEFORE}
     assert result.stdout.splitlines() == [
         "--- .env",
         "+++ .env",
         "@@ -2 +2 @@",
         "-OLLAMA_HOST = http://localhost:11434",
-        f"+OLLAMA_HOST={fake.endpoint}",
+        f"+OLLAMA_HOST = {fake.endpoint}",
     ]
     assert "s3cret" not in result.stdout + result.stderr
     assert result.stderr.splitlines() == [
@@ -103,7 +104,8 @@ def test_a_dry_run_shows_the_same_and_writes_nothing(fake: FakeXinference, folde
     result = env(fake, "--compose", "--dry-run")
 
     assert files(folder) == {".env": BEFORE}
-    assert f"+OLLAMA_HOST={fake.endpoint}" in result.stdout
+    assert f"+OLLAMA_HOST = {fake.endpoint}" in result.stdout
+    assert result.stderr.splitlines()[0] == "nothing was written"
     assert "+++ docker-compose.override.yml" in result.stdout
 
 
@@ -120,9 +122,50 @@ def test_a_key_is_written_only_where_it_is_asked_for_and_never_shown(
     assert f"OLLAMA_HOST={fake.endpoint}/ollama/k/{KEY}\n".encode() in files(folder)[".env"]
     assert KEY.encode() not in files(folder)["docker-compose.override.yml"]
     assert "note: .env holds a secret now" in with_key.stderr
+    assert "note: Compose takes the key from the variable BIAI_XINF_API_KEY, not from its file" in with_key.stderr
     assert f"+OLLAMA_HOST={fake.endpoint}/ollama/k/***" in with_key.stdout
     said = "".join(result.stdout + result.stderr for result in (without, with_key, rotated))
     assert KEY not in said
+
+
+def test_a_key_is_written_so_that_it_is_one_part_of_the_address(
+    fake: FakeXinference, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIAI_XINF_API_KEY", "sk/a?b")
+
+    dry = env(fake, "--with-key", "--dry-run")
+    env(fake, "--with-key")
+
+    assert "note: .env would hold a secret" in dry.stderr
+    assert files(folder)[".env"].startswith(f"OLLAMA_HOST={fake.endpoint}/ollama/k/sk%2Fa%3Fb\n".encode())
+
+
+def test_a_password_in_an_address_is_not_shown(fake: FakeXinference, folder: Path) -> None:
+    (folder / ".env").write_bytes(b"OLLAMA_HOST=http://ann:s3cret@box:11434  # our GPU box\n")
+
+    result = env(fake)
+
+    assert "-OLLAMA_HOST=http://ann:***@box:11434  # our GPU box" in result.stdout
+    assert files(folder)[".env"].startswith(f"OLLAMA_HOST={fake.endpoint}  # our GPU box\n".encode())
+
+
+def test_a_file_of_another_encoding_is_refused(fake: FakeXinference, folder: Path) -> None:
+    (folder / ".env").write_bytes("OLLAMA_HOST=a\n".encode("utf-16"))
+
+    result = run("--endpoint", fake.endpoint, "env")
+
+    assert result.exit_code == 1
+    assert "error: .env: is UTF-16, and BIAI reads UTF-8" in result.stderr
+    assert files(folder) == {".env": "OLLAMA_HOST=a\n".encode("utf-16")}
+
+
+def test_an_address_of_ipv6_is_written(folder: Path) -> None:
+    port = free_port()
+
+    result = run("--endpoint", f"http://[::1]:{port}", "env")
+
+    assert result.exit_code == 0
+    assert files(folder)[".env"].startswith(f"OLLAMA_HOST=http://[::1]:{port}\n".encode())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
@@ -150,10 +193,13 @@ def test_a_key_that_is_not_there_is_an_error_with_a_way_on(fake: FakeXinference,
 def test_an_endpoint_that_asks_for_a_login_and_one_that_is_not_there(folder: Path) -> None:
     with FakeXinference(auth=True) as guarded:
         asked = env(guarded)
-    gone = run("--endpoint", f"http://127.0.0.1:{free_port()}", "env")
+        env(guarded, "--compose")
+    port = free_port()
+    gone = run("--endpoint", f"http://127.0.0.1:{port}", "env")
 
     assert "asks for a login, which BIAI cannot send; `--with-key` puts a key into the address" in asked.stderr
-    assert "yet" in gone.stderr
+    assert b"Authorization" in files(folder)["docker-compose.override.yml"]
+    assert f"note: nothing answers at http://127.0.0.1:{port} yet" in gone.stderr.splitlines()
 
 
 def test_a_value_that_cannot_be_written_and_a_file_that_is_a_folder(fake: FakeXinference, folder: Path) -> None:
@@ -177,13 +223,53 @@ def test_a_compose_file_of_a_persons_own_is_not_written_over(fake: FakeXinferenc
     assert files(folder) == {"docker-compose.override.yml": b"services: {}\n"}
 
 
-def test_what_a_second_compose_file_cannot_take_back_is_told(fake: FakeXinference, folder: Path) -> None:
-    compose = {"services": {"ollama": {"image": "ollama/ollama", "deploy": {}, "ports": ["11434:11434"]}}}
-    (folder / "docker-compose.yml").write_text(yaml.safe_dump(compose))
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"])
+def test_what_a_second_compose_file_cannot_take_back_is_told(fake: FakeXinference, folder: Path, name: str) -> None:
+    (folder / name).write_text(
+        "x-gpu: &gpu {gpus: all, deploy: {}}\n"
+        "x-since: 2024-13-45\n"
+        "services:\n"
+        "  ollama: {<<: *gpu, image: ollama/ollama, ports: !reset [], runtime: nvidia, devices: [], entrypoint: x}\n"
+    )
 
     result = env(fake, "--compose")
 
-    assert "note: `deploy` of `ollama` in docker-compose.yml would hold for the proxy too" in result.stderr
+    stays = "`deploy`, `gpus`, `runtime`, `devices`, `entrypoint`"
+    assert f"note: {stays} of `ollama` in {name} would hold for the proxy too: take it out there" in result.stderr
+
+
+@pytest.mark.parametrize("content", ["a: [", "[" * 3000, "a: !!int x"])
+def test_a_compose_file_that_cannot_be_read_is_told_and_stops_nothing(
+    fake: FakeXinference, folder: Path, content: str
+) -> None:
+    (folder / "docker-compose.yml").write_text(content)
+
+    result = env(fake, "--compose")
+
+    assert "note: docker-compose.yml is not YAML" in result.stderr
+    assert (folder / ".env").exists()
+
+
+def test_a_compose_file_that_is_a_folder_stops_all_before_anything_is_written(
+    fake: FakeXinference, folder: Path
+) -> None:
+    (folder / "docker-compose.yml").mkdir()
+
+    result = run("--endpoint", fake.endpoint, "env", "--compose")
+
+    assert result.exit_code == 1
+    assert "error: docker-compose.yml: cannot be read" in result.stderr
+    assert [path.name for path in folder.iterdir()] == ["docker-compose.yml"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere containers reach the machine that they run on")
+def test_a_container_that_would_not_reach_the_endpoint_is_told(fake: FakeXinference, folder: Path) -> None:
+    override = env(fake, "--compose", "--model", "narrator")
+    (folder / "docker-compose.override.yml").write_bytes(b"# Written by `biai-xinf env --compose`\n")
+    env(fake, "--compose")
+
+    assert f"note: on Linux no container reaches {fake.endpoint}" in override.stderr
+    assert sorted(files(folder)) == [".env", "docker-compose.override.yml"]
 
 
 OVERRIDE = """\

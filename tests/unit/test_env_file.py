@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import dotenv
 import pytest
@@ -20,7 +21,7 @@ SETTINGS = {"OLLAMA_HOST": HOST, "OLLAMA_MODEL": "qwen2.5-coder:7b-instruct-q4_K
     [
         pytest.param(b"", b"OLLAMA_HOST=H\n", id="no file"),
         pytest.param(b"OLLAMA_HOST=http://localhost:11434\n", b"OLLAMA_HOST=H\n", id="a line"),
-        pytest.param(b"A=1\nOLLAMA_HOST = x\nB=2\n", b"A=1\nOLLAMA_HOST=H\nB=2\n", id="blanks around ="),
+        pytest.param(b"A=1\nOLLAMA_HOST = x\nB=2\n", b"A=1\nOLLAMA_HOST = H\nB=2\n", id="blanks around ="),
         pytest.param(b"A=1\r\nOLLAMA_HOST=x\r\nB=2\r\n", b"A=1\r\nOLLAMA_HOST=H\r\nB=2\r\n", id="CRLF"),
         pytest.param(b"A=1\r\n", b"A=1\r\nOLLAMA_HOST=H\r\n", id="CRLF, appended"),
         pytest.param(b"A=1", b"A=1\nOLLAMA_HOST=H", id="no newline at the end"),
@@ -29,19 +30,22 @@ SETTINGS = {"OLLAMA_HOST": HOST, "OLLAMA_MODEL": "qwen2.5-coder:7b-instruct-q4_K
         pytest.param(b"export OLLAMA_HOST=a\n", b"export OLLAMA_HOST=H\n", id="export"),
         pytest.param(b"#OLLAMA_HOST=a\n", b"#OLLAMA_HOST=a\nOLLAMA_HOST=H\n", id="commented out"),
         pytest.param(b"MY_OLLAMA_HOST=a\n", b"MY_OLLAMA_HOST=a\nOLLAMA_HOST=H\n", id="another key"),
-        pytest.param(b"OLLAMA_HOST='a # b' # c\n", b"OLLAMA_HOST=H\n", id="quotes and a comment"),
+        pytest.param(b"OLLAMA_HOST='a # b' # c\n", b"OLLAMA_HOST=H # c\n", id="quotes and a comment"),
+        pytest.param(b"OLLAMA_HOST=a\t# c\n", b"OLLAMA_HOST=H\t# c\n", id="a comment"),
+        pytest.param(b"OLLAMA_HOST= # c\n", b"OLLAMA_HOST= H # c\n", id="a comment and no value"),
+        pytest.param(b"export 'OLLAMA_HOST'=a\n", b"export 'OLLAMA_HOST'=H\n", id="a key in quotes"),
         pytest.param(b'OLLAMA_HOST="a\nb"\nC=1\n', b"OLLAMA_HOST=H\nC=1\n", id="over several lines"),
         pytest.param(b'A="\nOLLAMA_HOST=a\n"\n', b'A="\nOLLAMA_HOST=a\n"\nOLLAMA_HOST=H\n', id="inside a value"),
         pytest.param(b"A='open\nOLLAMA_HOST=a\n", b"A='open\nOLLAMA_HOST=H\n", id="a quote left open"),
         pytest.param(b"OLLAMA_HOST='a'b\n", b"OLLAMA_HOST='a'b\nOLLAMA_HOST=H\n", id="more behind the quotes"),
         pytest.param(b"OLLAMA_HOST\n", b"OLLAMA_HOST=H\n", id="a key alone"),
-        pytest.param(b"\xef\xbb\xbfOLLAMA_HOST=a\n", b"\xef\xbb\xbfOLLAMA_HOST=a\nOLLAMA_HOST=H\n", id="BOM"),
+        pytest.param(b"\xef\xbb\xbfOLLAMA_HOST=a\n", b"\xef\xbb\xbfOLLAMA_HOST=H\n", id="BOM"),
         pytest.param(b"A=\xb1\xe6\x85\nOLLAMA_HOST=a\n", b"A=\xb1\xe6\x85\nOLLAMA_HOST=H\n", id="Latin-2"),
         pytest.param("A=\u2028ó\x0b\n".encode(), "A=\u2028ó\x0b\nOLLAMA_HOST=H\n".encode(), id="other separators"),
     ],
 )
 def test_a_setting_is_written_into_its_line_and_every_other_byte_stays(before: bytes, after: bytes) -> None:
-    after = after.replace(b"=H", f"={HOST}".encode())
+    after = re.sub(rb"(= ?)H\b", rb"\1" + HOST.encode(), after)
 
     written = with_settings(before, {"OLLAMA_HOST": HOST})
 
@@ -79,7 +83,7 @@ VALUES = [
 BINDINGS = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["", "export ", " ", "\t", "#", "# ", "\ufeff"]),
-    st.sampled_from(KEYS),
+    st.sampled_from([*KEYS, "'X'", "'OLLAMA_HOST'"]),
     st.sampled_from(["=", " = ", " =", "= ", ""]),
     st.sampled_from(VALUES),
 )
@@ -111,9 +115,13 @@ def test_lines_of_other_settings_stay_as_they_are(before: bytes) -> None:
 
 
 @given(FILES)
-def test_python_dotenv_reads_them_too(before: bytes) -> None:
+def test_python_dotenv_reads_the_same(before: bytes) -> None:
     written = with_settings(before, SETTINGS)
 
-    read = dotenv.dotenv_values(stream=io.StringIO(written.decode(), newline=""), interpolate=False)
+    assert settings_of(before) == read(before)
+    assert read(written) == {**read(before), **SETTINGS}
 
-    assert {key: read.get(key) for key in SETTINGS} == SETTINGS
+
+def read(content: bytes) -> dict[str, str]:
+    found = dotenv.dotenv_values(stream=io.StringIO(content.decode(), newline=""), interpolate=False)
+    return {key: value or "" for key, value in found.items()}
