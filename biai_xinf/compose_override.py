@@ -28,16 +28,16 @@ def read_compose(content: bytes) -> object:
 
 
 class _ComposeLoader(yaml.SafeLoader):
-    """Makes no dates, of which some are none, and reads what stands behind `!reset` and `!override`."""
+    """Makes no dates, of which some are none, and reads what stands behind tags it does not know, such as `!reset`."""
 
 
-def _untagged(loader: _ComposeLoader, _tag: str, node: yaml.Node) -> object:
+def _untagged(loader: _ComposeLoader, node: yaml.Node) -> object:
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
     return loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else node.value
 
 
-_ComposeLoader.add_multi_constructor("!", _untagged)
+_ComposeLoader.add_constructor(None, _untagged)
 _ComposeLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _loader, node: node.value)
 
 

@@ -24,11 +24,13 @@ from biai_xinf.reach import endpoint_of
 # The name that is no model but what BIAI does with it: SQL goes to the `sql` model, prose to the narrator.
 _ANY_MODEL = "biai:latest"
 _OVERRIDE = "docker-compose.override.yml"
+# Where Compose finds one of these, it reads no `docker-compose.override.yml`.
+_READ_INSTEAD = ("compose.override.yml", "compose.override.yaml")
 # In the order in which Compose looks for them.
 _BASES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 # BIAI takes these, and does nothing with them (its commit 117dd86).
 _IDLE = ("CHROMA_HOST", "CHROMA_COLLECTION")
-_SECRET_IN_ADDRESS = re.compile(r"(/ollama/k/)[^\s'\"]+|(://[^\s'\"/@:]*:)[^\s'\"/@]+(?=@)")
+_SECRET_IN_ADDRESS = re.compile(r"(/ollama/k/)[^\s'\"]+|(://[^\s/@:]*:)\S+(?=@)")
 
 
 @dataclass(frozen=True)
@@ -157,11 +159,20 @@ def _remarks(env: _File, url: str, asks: bool | None, with_key: bool, compose: P
             f"on Linux no container reaches {url}: run `biai-xinf supervisor` on an address that containers reach"
         )
     if compose:
-        remarks += _stays(compose)
+        remarks += [*_read_instead(compose), *_stays(compose)]
+    if env.after.startswith(codecs.BOM_UTF8):
+        remarks.append(
+            f"{env.path} begins with a byte order mark, behind which python-dotenv before 1.2.3 reads no setting"
+        )
     idle = [key for key in _IDLE if settings_of(env.after).get(key)]
     if idle:
         remarks.append(f"{' and '.join(idle)} {'has' if len(idle) == 1 else 'have'} no effect in BIAI")
     return remarks
+
+
+def _read_instead(override: Path) -> list[str]:
+    found = [name for name in _READ_INSTEAD if override.name == _OVERRIDE and override.with_name(name).exists()]
+    return [f"Compose reads {found[0]} instead of {override.name}: name both with `-f`"] if found else []
 
 
 def _stays(override: Path) -> list[str]:

@@ -141,12 +141,21 @@ def test_a_key_is_written_so_that_it_is_one_part_of_the_address(
 
 
 def test_a_password_in_an_address_is_not_shown(fake: FakeXinference, folder: Path) -> None:
-    (folder / ".env").write_bytes(b"OLLAMA_HOST=http://ann:s3cret@box:11434  # our GPU box\n")
+    (folder / ".env").write_bytes(b"OLLAMA_HOST=http://ann:s3/cr@et@box:11434  # our GPU box\n")
 
     result = env(fake)
 
     assert "-OLLAMA_HOST=http://ann:***@box:11434  # our GPU box" in result.stdout
     assert files(folder)[".env"].startswith(f"OLLAMA_HOST={fake.endpoint}  # our GPU box\n".encode())
+
+
+def test_a_byte_order_mark_is_told(fake: FakeXinference, folder: Path) -> None:
+    (folder / ".env").write_bytes(b"\xef\xbb\xbfOLLAMA_HOST=a\n")
+
+    result = env(fake)
+
+    assert "note: .env begins with a byte order mark" in result.stderr
+    assert files(folder)[".env"].startswith(f"\ufeffOLLAMA_HOST={fake.endpoint}\n".encode())
 
 
 def test_a_file_of_another_encoding_is_refused(fake: FakeXinference, folder: Path) -> None:
@@ -225,11 +234,12 @@ def test_a_compose_file_of_a_persons_own_is_not_written_over(fake: FakeXinferenc
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"])
 def test_what_a_second_compose_file_cannot_take_back_is_told(fake: FakeXinference, folder: Path, name: str) -> None:
+    (folder / "docker-compose.yaml").touch()
     (folder / name).write_text(
         "x-gpu: &gpu {gpus: all, deploy: {}}\n"
         "x-since: 2024-13-45\n"
         "services:\n"
-        "  ollama: {<<: *gpu, image: ollama/ollama, ports: !reset [], runtime: nvidia, devices: [], entrypoint: x}\n"
+        "  ollama: {<<: *gpu, image: ollama/ollama, ports: !reset [], x: !!odd {}, runtime: nvidia, devices: [], entrypoint: x}\n"
     )
 
     result = env(fake, "--compose")
@@ -248,6 +258,16 @@ def test_a_compose_file_that_cannot_be_read_is_told_and_stops_nothing(
 
     assert "note: docker-compose.yml is not YAML" in result.stderr
     assert (folder / ".env").exists()
+
+
+def test_a_compose_file_that_is_read_instead_of_ours_is_told(fake: FakeXinference, folder: Path) -> None:
+    (folder / "compose.override.yaml").write_text("services: {}")
+
+    ours = env(fake, "--compose")
+    named = env(fake, "--compose", "other.yml")
+
+    assert "note: Compose reads compose.override.yaml instead of docker-compose.override.yml" in ours.stderr
+    assert "instead" not in named.stderr
 
 
 def test_a_compose_file_that_is_a_folder_stops_all_before_anything_is_written(
