@@ -46,6 +46,11 @@ def test_an_answer_without_sql_says_so(answer: str) -> None:
     assert [it.code for it in problems(answer)] == [Code.NO_SQL]
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "duckdb"])
+def test_a_function_that_wants_a_format_and_has_none_is_refused(dialect: Dialect) -> None:
+    assert [it.code for it in problems("SELECT printf()", Gate(dialect))] == [Code.FUNCTION]
+
+
 def test_a_write_before_a_query_is_not_left_out() -> None:
     assert problems("Run INSERT INTO orders SELECT * FROM orders")[0].code == Code.NOT_A_QUERY
 

@@ -24,7 +24,7 @@ def width_problem(function: exp.Func, dialect: str) -> Problem | None:
     name = function.name.lower() if isinstance(function, exp.Anonymous) else function.key
     if name not in _FORMATTING:
         return None
-    template = function.expressions[0] if isinstance(function, exp.Anonymous) else function.this
+    template = next(iter(function.expressions), None) if isinstance(function, exp.Anonymous) else function.this
     if not isinstance(template, exp.Literal):
         return problem_at(function, Code.FUNCTION, f"the first argument of `{name}` must be a plain string")
     if (dialect, name) == ("duckdb", "format"):
