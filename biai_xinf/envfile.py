@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-BOM = "\ufeff"
+_BOM = "\ufeff"
 _BLANK = r"[^\S\r\n]"
 _NAME = rf"{_BLANK}*(?:export{_BLANK}+|(?!export{_BLANK}))(?:'(?P<quoted>[^']+)'|(?P<plain>[^=#\s'][^=#\s]*))"
 _EQUALS = rf"(?P<equals>{_BLANK}*={_BLANK}*)"
@@ -39,9 +39,11 @@ def with_settings(content: bytes, settings: Mapping[str, str]) -> bytes:
     for key, value in settings.items():
         if not _PLAIN.fullmatch(value):
             raise ValueError(f"{key} cannot be `{value}`: it has characters that would have to be quoted")
-    written = "".join(_rewritten(line, settings) for line in _lines(_text(content)))
-    missing = [key for key in settings if key not in settings_of(content)]
-    return _appended(written, [f"{key}={settings[key]}" for key in missing]).encode("utf-8", "surrogateescape")
+    lines = list(_lines(_text(content)))
+    written = "".join(_rewritten(line, settings) for line in lines)
+    there = {line.key for line in lines}
+    missing = [f"{key}={value}" for key, value in settings.items() if key not in there]
+    return _appended(written, missing).encode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ def _text(content: bytes) -> str:
 
 def _lines(text: str) -> Iterator[_Line]:
     start = 0
-    if text.startswith(BOM):
-        yield _Line(BOM)
-        start = len(BOM)
+    if text.startswith(_BOM):
+        yield _Line(_BOM)
+        start = len(_BOM)
     while start < len(text):
         line = _line(text, start)
         yield line

@@ -45,12 +45,16 @@ class Problem:
 
     def __str__(self) -> str:
         where = "" if self.line is None else f"line {self.line}, column {self.column}: "
-        meant = f"; did you mean {' or '.join(f'`{name}`' for name in self.suggestions)}?" if self.suggestions else ""
-        return f"{where}{self.message}{meant}"
+        return f"{where}{self.message}{did_you_mean(self.suggestions)}"
 
     def as_data(self) -> dict[str, object]:
         """For JSON."""
         return {**asdict(self), "code": self.code.value, "suggestions": list(self.suggestions)}
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """The end of a sentence that suggests the names; nothing where there are none."""
+    return f"; did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else ""
 
 
 class SqlRefused(BiaiXinfError):

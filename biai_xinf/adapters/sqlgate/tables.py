@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from biai_xinf.adapters.sqlgate.dialects import DUAL, folded
 from biai_xinf.adapters.sqlgate.places import problem_at
-from biai_xinf.adapters.sqlgate.problems import Code, Problem
+from biai_xinf.adapters.sqlgate.problems import Code, Problem, did_you_mean
 from biai_xinf.adapters.sqlgate.schema import Schema, key_of, listed_name, without_default_schema
 
 # What databases keep about themselves, their users and sessions, and tables through which they reach out.
@@ -74,9 +74,7 @@ def refuse_impossible_names(allowed: Collection[str], dialect: str, schema: Sche
             raise ValueError(f"no table is called {name!r}; write `orders` or `sales.orders`, without quotes")
         listed = listed_name(name, dialect)
         if known is not None and listed not in known:
-            alike = _alike(listed, known)
-            meant = f"; did you mean {' or '.join(f'`{it}`' for it in alike)}?" if alike else ""
-            raise ValueError(f"the schema has no table `{name}`{meant}")
+            raise ValueError(f"the schema has no table `{name}`{did_you_mean(_alike(listed, known))}")
 
 
 def _read_tables(tree: exp.Query, dialect: str) -> Iterator[exp.Table]:
